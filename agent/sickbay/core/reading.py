@@ -1,0 +1,77 @@
+"""These are the facts that come in through the node's one door."""
+
+from enum import StrEnum
+
+import msgspec
+
+
+class Quality(StrEnum):
+    """This is how far a signal's latest reading can be trusted."""
+
+    GOOD = "good"
+    SUSPECT = "suspect"
+    BAD = "bad"
+    SILENT = "silent"
+
+
+class Reading(msgspec.Struct, frozen=True, gc=False, tag="reading"):
+    """One value from one signal, as the wire gave it."""
+
+    signal: str  # name in the config, e.g. "coolant.temp"
+    value: float | None  # in the signal's own unit; None when the read failed or gave no finite number
+    at_ms: int  # monotonic, since the daemon started; never wall time
+
+
+class LineState(msgspec.Struct, frozen=True, tag="line"):
+    """What a source says of its own line: whether it answers, and how much of what came was garbage.
+
+    `good` and `garbage` count frames since the source's last LineState, not since the start.
+    """
+
+    source: str
+    alive: bool
+    at_ms: int
+    good: int = 0
+    garbage: int = 0
+    detail: str = ""  # for people, e.g. "/dev/ttyACM0: no such device"
+
+
+class Residuals(msgspec.Struct, frozen=True, tag="residuals"):
+    """A model's answer to a Question: what it expected of each signal, in standardised units.
+
+    `estimates` has one number a signal of the part, in the part's order. `None` says that the model has no view
+    this time (worker dead, deadline missed, answer not finite).
+    """
+
+    part: str
+    at_ms: int  # of the row that was asked about
+    estimates: tuple[float, ...] | None
+
+
+class Receipt(msgspec.Struct, frozen=True, tag="receipt"):
+    """What became of an effect: an output driven and read back, or a message the fleet has committed."""
+
+    effect_id: str
+    at_ms: int
+    ok: bool
+    detail: str = ""
+
+
+class Command(msgspec.Struct, frozen=True, tag="command"):
+    """An order of a person or of the fleet.
+
+    `verb` is one of ack, shelve, unshelve, release, quarantine, feedback, clear, cycle. `target` is a signal, a part or a fault id.
+    `remote` is true for what came over the network: it may tighten, never loosen.
+    """
+
+    verb: str
+    target: str
+    at_ms: int
+    who: str = "unknown"
+    reason: str = ""
+    for_ms: int = 0  # shelve: how long
+    remote: bool = False
+
+
+Fact = Reading | LineState | Residuals
+Input = Reading | LineState | Residuals | Receipt | Command

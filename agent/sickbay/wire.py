@@ -1,0 +1,89 @@
+"""These are the message shapes shared with the fleet, versioned by the topic prefix `sickbay/1`."""
+
+from typing import Any
+
+import msgspec
+
+from sickbay.errors import WireError
+
+OPENED, UPDATED, CLOSED = "sickbay.fault.opened", "sickbay.fault.updated", "sickbay.fault.closed"
+MAX_BYTES = 16_384  # of one message; brokers on small machines refuse more than 20 KiB
+
+
+class Escalation(msgspec.Struct, frozen=True, rename={"class_": "class"}):
+    """One fault's story, revision by revision. It is the `data` of a CloudEvent; `subject` is `fault_id`."""
+
+    fault_id: str  # minted by the device, unique for ever
+    revision: int  # 1 for opened, then rising by one
+    device: str
+    target: str  # the signal, part, output or source that is at fault
+    class_: str  # stuck, range, rate, noise, sentinel, silent, disagreement, shift, no_effect, garbage, ...
+    layer: str  # sensor | part | line | surroundings | unknown
+    severity: str  # critical | major | minor
+    summary: str  # one sentence for a person
+    evidence: list[str] = []
+    counter_evidence: list[str] = []
+    rule: str = ""  # the rule that allowed, or forbade, the action
+    done: str = ""  # what was done
+    stands_in: str | None = None  # the substitute
+    releases: str = ""  # what would release it
+    next_step: str = ""  # what a person should do
+    freeze_frame: dict[str, Any] = {}  # {"from_ms", "to_ms", "opened_ms", "signals": {name: [[at_ms, value], ...]}}
+    history: dict[str, Any] = {}  # this unit's own: occurrences, first, last, near misses, feedback
+    model: str = ""  # the cohort
+
+
+class CloudEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A CloudEvents 1.0 envelope in structured JSON mode. https://github.com/cloudevents/spec (v1.0.2)."""
+
+    specversion: str
+    id: str
+    source: str  # "sickbay/DEVICE"
+    type: str
+    subject: str = ""
+    time: str = ""  # RFC 3339, wall time of the device
+    datacontenttype: str = "application/json"
+    timequality: str = "unsynced"  # extension: synced | unsynced
+    historical: bool = False  # extension: true when it waited for a connection
+    data: dict[str, Any] = {}
+
+
+class ReceiptMessage(msgspec.Struct, frozen=True):
+    """The fleet's receipt, after its own commit: the CloudEvents ids it holds."""
+
+    ids: list[str]
+
+
+_event = msgspec.json.Decoder(CloudEvent)
+_receipt = msgspec.json.Decoder(ReceiptMessage)
+_escalation = msgspec.json.Decoder(Escalation)
+
+
+def decode_event(payload: bytes) -> tuple[CloudEvent, Escalation]:
+    """This returns the envelope and its escalation, or raises WireError with the reason."""
+    try:
+        event = _event.decode(payload)
+        escalation = msgspec.convert(event.data, Escalation)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise WireError(f"escalation: not understood: {error}") from None
+    if event.specversion != "1.0":
+        raise WireError(f"escalation: specversion {event.specversion!r} is not 1.0")
+    if event.type not in (OPENED, UPDATED, CLOSED):
+        raise WireError(f"escalation: unknown type {event.type!r}")
+    return event, escalation
+
+
+def decode_receipt(payload: bytes) -> list[str]:
+    """This returns the ids of a receipt, or raises WireError."""
+    try:
+        return _receipt.decode(payload).ids
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise WireError(f"receipt: not understood: {error}") from None
+
+
+def topic(prefix: str, device: str, leaf: str) -> str:
+    """This returns the topic of a device, e.g. leaf "up/escalation", "down/receipt"."""
+    return f"{prefix}/{device}/{leaf}"
+
+
+encode = msgspec.json.encode
