@@ -127,7 +127,7 @@ class PartTable(Struct):
     isolate: Mode = Mode.PASSIVE
     output: str | None = None
     model: str | None = None
-    min_signals: int = 1
+    min_signals: int | None = None  # default: 1 for an essential part, else 0
 
 
 class PolicyTable(Struct):
@@ -207,7 +207,15 @@ def equipment(config: Config) -> Equipment:
         for name, table in config.outputs.items()
     )
     parts = tuple(
-        Part(name, t.signals, t.essential, t.isolate, t.output, t.model is not None, t.min_signals)
+        Part(
+            name=name,
+            signals=t.signals,
+            essential=t.essential,
+            isolate=t.isolate,
+            output=t.output,
+            has_model=t.model is not None,
+            min_signals=t.min_signals if t.min_signals is not None else int(t.essential),
+        )
         for name, t in config.parts.items()
     )
     if not parts and signals:

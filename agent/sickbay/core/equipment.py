@@ -53,7 +53,7 @@ class Part(msgspec.Struct, frozen=True):
     isolate: Mode = Mode.PASSIVE
     output: str | None = None
     has_model: bool = False
-    min_signals: int = 1  # masking never leaves the part with fewer signals in service
+    min_signals: int = 0  # masking never leaves the part with fewer signals in service
 
 
 class Policy(msgspec.Struct, frozen=True):
