@@ -1,0 +1,148 @@
+"""These are the plausibility checks of one signal: what a value cannot be, known before any learning."""
+
+from typing import Final
+
+from sickbay.core.equipment import Signal
+
+BAD_VALUE: Final = 1  # no number, not finite, or larger than any sensor speaks
+SENTINEL: Final = 2  # a number that means "no reading"
+RANGE: Final = 4  # outside what was declared possible
+RATE: Final = 8  # changed faster than was declared possible
+SILENT: Final = 16  # nothing came for too long
+CHECKS: Final = ("bad_value", "sentinel", "range", "rate", "silent")  # bit k is CHECKS[k]
+
+HUGE = 1e18
+# Dallas DS18B20 (85 at power-on, -127 in many libraries when the bus is dead), all-ones and extremes of integers,
+# loggers' fill values.
+WELL_KNOWN: Final = frozenset(
+    (
+        85.0,
+        -127.0,
+        65535.0,
+        32767.0,
+        -32768.0,
+        -999.0,
+        9999.0,
+        -9999.0,
+        -99999.0,
+        4294967295.0,
+        2147483647.0,
+        -2147483648.0,
+    )
+)
+SEEN_FIRST = 5  # good readings before an undeclared sentinel can be told from a value
+FAR_SPREADS = 10.0  # of the mean deviation of what was recently seen ...
+FAR_SHARE = 0.05  # ... and of its size: an undeclared sentinel must lie farther away than both
+RECENT = 1.0 / 16.0  # EWMA of what was recently seen
+AGREE = 3  # readings in a row that fit each other, but not the one before, are the new reference for the rate
+SILENT_READINGS = 3
+SILENT_LEAST_MS = 2000
+
+
+def names_of(bits: int) -> tuple[str, ...]:
+    """This returns the names of the checks in a bit mask, in the order of CHECKS."""
+    return tuple(name for k, name in enumerate(CHECKS) if bits >> k & 1)
+
+
+class SignalChecks:
+    """One signal's checks. `step` returns the failed ones as bits; `tested` says which could be judged at all."""
+
+    __slots__ = (
+        "_agreed", "_arrived_ms", "_centre", "_high", "_low", "_next_ms", "_next_value", "_rate_ms", "_reference",
+        "_reference_ms", "_seen", "_sentinels", "_silent_ms", "_spread", "_step_least_ms", "_tested_good", "tested",
+    )  # fmt: skip
+
+    def __init__(self, signal: Signal) -> None:
+        self._sentinels = frozenset(signal.sentinels)
+        self._low = -HUGE if signal.low is None else signal.low
+        self._high = HUGE if signal.high is None else signal.high
+        self._rate_ms = 0.0 if signal.rate_max_per_s is None else signal.rate_max_per_s / 1000.0  # 0: not declared
+        # A serial driver or a busy host hands over readings in bunches: the time between two is never taken
+        # for less than half the cadence, else every bunch would look like a leap.
+        self._step_least_ms = max(1, signal.every_ms // 2)
+        # Three cadences, and never less than 2 s: at 20 Hz a pause of 150 ms is a busy host, not a dead sensor.
+        self._silent_ms = max(SILENT_READINGS * signal.every_ms, SILENT_LEAST_MS)
+        self._tested_good = BAD_VALUE | SILENT | SENTINEL
+        if signal.low is not None or signal.high is not None:
+            self._tested_good |= RANGE
+        self._arrived_ms = -1
+        self._reference = 0.0
+        self._reference_ms = -1
+        self._next_value = 0.0
+        self._next_ms = -1
+        self._agreed = 0
+        self._centre = 0.0
+        self._spread = 0.0
+        self._seen = 0
+        self.tested = 0
+
+    def step(self, value: float | None, at_ms: int) -> int:
+        """This returns the failed checks of one reading. What failed never becomes a reference."""
+        self._arrived_ms = at_ms
+        if value is None or not -HUGE <= value <= HUGE:  # a NaN compares false too
+            self.tested = BAD_VALUE | SILENT
+            return BAD_VALUE
+        if value in self._sentinels or (value in WELL_KNOWN and self._far(value)):
+            self.tested = BAD_VALUE | SILENT | SENTINEL
+            return SENTINEL
+        tested = self._tested_good
+        if not self._low <= value <= self._high:
+            self.tested = tested
+            return RANGE
+        if self._rate_ms:
+            if self._reference_ms >= 0:
+                tested |= RATE
+                if not self._reachable(value, at_ms, self._reference, self._reference_ms) and not self._settled(
+                    value, at_ms
+                ):
+                    self.tested = tested
+                    return RATE
+            self._reference = value
+            self._reference_ms = at_ms
+            self._agreed = 0
+        self.tested = tested
+        if self._seen:
+            away = value - self._centre
+            self._centre += RECENT * away
+            self._spread += RECENT * (abs(away) - self._spread)
+            if self._seen < SEEN_FIRST:
+                self._seen += 1
+        else:
+            self._centre = value
+            self._seen = 1
+        return 0
+
+    def overdue(self, at_ms: int) -> bool:
+        """This returns whether nothing came for max(3 cadences, 2 s), counted at first from the first call."""
+        if self._arrived_ms < 0:
+            self._arrived_ms = at_ms
+        return at_ms - self._arrived_ms > self._silent_ms
+
+    def next_deadline_ms(self) -> int | None:
+        """This returns when the signal becomes silent if nothing comes; None before it was first asked or read."""
+        return None if self._arrived_ms < 0 else self._arrived_ms + self._silent_ms + 1
+
+    def snapshot(self) -> dict[str, float]:
+        """This returns what must outlive a restart. Times do not: another process counts from another zero."""
+        return {"centre": self._centre, "spread": self._spread, "seen": self._seen}
+
+    def restore(self, kept: dict[str, float]) -> None:
+        """This takes up what `snapshot` kept."""
+        self._centre, self._spread, self._seen = kept["centre"], kept["spread"], int(kept["seen"])
+
+    def _far(self, value: float) -> bool:
+        away = abs(value - self._centre)
+        size = max(abs(value), abs(self._centre))
+        return self._seen >= SEEN_FIRST and away > FAR_SPREADS * self._spread and away > FAR_SHARE * size
+
+    def _reachable(self, value: float, at_ms: int, since: float, since_ms: int) -> bool:
+        return abs(value - since) <= self._rate_ms * max(at_ms - since_ms, self._step_least_ms)
+
+    def _settled(self, value: float, at_ms: int) -> bool:
+        """Whether the readings since a leap agree with each other: the leap is over, or its reference was the spike."""
+        if self._agreed and self._reachable(value, at_ms, self._next_value, self._next_ms):
+            self._agreed += 1
+        else:
+            self._agreed = 1
+        self._next_value, self._next_ms = value, at_ms
+        return self._agreed >= AGREE

@@ -1,0 +1,48 @@
+"""This turns what a statistic did in normal running into the value it must not pass at a stated rate."""
+
+import math
+from collections.abc import Sequence
+
+TAIL_SHARE = 0.1  # of the values: what counts as the tail
+Z95 = 1.64  # one-sided 95 %: how cautious a tail fitted to few values is
+
+
+def autocorrelation_rows(values: Sequence[float]) -> float:
+    """This returns the integrated autocorrelation time: how many rows one independent value takes.
+
+    Sum of autocorrelations up to the first one below 0.05, lags doubling by a quarter so that it stays cheap.
+    """
+    count = len(values)
+    if count < 8:
+        return 1.0
+    mean = math.fsum(values) / count
+    centred = [v - mean for v in values]
+    power = math.fsum(v * v for v in centred)
+    if power <= 0.0:
+        return 1.0
+    total, lag, before = 1.0, 1, 0
+    while lag < count // 3:
+        rho = sum(a * b for a, b in zip(centred, centred[lag:], strict=False)) / power
+        if rho < 0.05:
+            break
+        total += 2.0 * rho * (lag - before)
+        before, lag = lag, max(lag + 1, lag * 5 // 4)
+    return total
+
+
+def limit(values: Sequence[float], chance: float, floor: float = 0.0) -> float:
+    """This returns the value that |statistic| passes with probability `chance` a row, by an exponential tail.
+
+    `values` are absolute values of one statistic, row by row, in normal running. Few independent values widen the tail.
+    """
+    count = len(values)
+    if count == 0:
+        return max(floor, 1.0)
+    ordered = sorted(values)
+    start = ordered[min(count - 1, int(count * (1.0 - TAIL_SHARE)))]
+    beyond = [v - start for v in ordered if v > start]
+    excess = math.fsum(beyond) / len(beyond) if beyond else 0.0
+    independent = max(1.0, count / autocorrelation_rows(values))
+    # The mean of k exponential values has a relative error of 1/sqrt(k).
+    caution = 1.0 + Z95 / math.sqrt(max(1.0, independent * TAIL_SHARE))
+    return max(floor, start + excess * caution * max(0.0, math.log(TAIL_SHARE / chance)))
