@@ -1,0 +1,122 @@
+"""These are the messages that wait for the fleet's own receipt: what goes first, and what goes overboard."""
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+RANKS = {"critical": 0, "major": 1, "minor": 2}
+_SEVERITIES = {rank: severity for severity, rank in RANKS.items()}
+_ROW_OVERHEAD_BYTES = 128  # SQLite's own, and the index
+
+# A fault's earlier revision borrows the rank of its gravest later one: so graver faults go first, and the
+# revisions of one fault are never reordered, since that borrowed rank only rises (grows less grave) with seq.
+_ORDER = """
+SELECT id FROM (
+    SELECT id, seq, MIN(rank) OVER (PARTITION BY fault_id ORDER BY seq
+                                    ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING) AS gravest
+    FROM outbox) ORDER BY gravest, seq
+"""
+
+# Never a graver one before a lesser one. Within a severity first an 'updated' that a later revision replaces, then
+# any other replaced one (the later one tells the whole story), then 'updated', then the rest; oldest first.
+_OVERBOARD = """
+SELECT id, rank, bytes FROM (
+    SELECT id, seq, rank, bytes, kind,
+           seq < MAX(seq) OVER (PARTITION BY fault_id) AS replaced
+    FROM outbox)
+ORDER BY rank DESC, (replaced AND kind = 'updated') DESC, replaced DESC, kind = 'updated' DESC, seq LIMIT 256
+"""
+
+
+class OutboxRow(msgspec.Struct, frozen=True):
+    """One message on its way to the fleet."""
+
+    id: str  # the CloudEvents id
+    fault_id: str
+    severity: str  # critical | major | minor
+    kind: str  # opened | updated | closed
+    topic: str
+    payload: bytes
+    created: float  # wall time, seconds since 1970
+    consent: str  # the line of the configuration that lets it leave
+    attempts: int = 0  # how often it was handed to a broker
+
+    @property
+    def size(self) -> int:
+        """What the row counts against the budget, in bytes."""
+        return len(self.payload) + len(self.topic) + len(self.consent) + len(self.id) * 2 + _ROW_OVERHEAD_BYTES
+
+
+def rank(severity: str) -> int:
+    """This returns 0 for critical; an unknown word counts as the least grave."""
+    return RANKS.get(severity, max(RANKS.values()))
+
+
+def order(stories: Sequence[tuple[str, str, int]]) -> list[str]:
+    """This returns ids in the order of sending, from (id, fault id, rank) by age; the twin of the SQL above."""
+    gravest: dict[str, int] = {}
+    keys: list[tuple[int, int, str]] = []
+    for at, (id_, fault_id, rank_) in reversed(list(enumerate(stories))):
+        gravest[fault_id] = min(gravest.get(fault_id, rank_), rank_)
+        keys.append((gravest[fault_id], at, id_))
+    return [id_ for _, _, id_ in sorted(keys)]
+
+
+def insert(db: sqlite3.Connection, rows: Iterable[OutboxRow]) -> None:
+    """This adds rows; one whose id is there already stays as it was."""
+    db.executemany(
+        "INSERT OR IGNORE INTO outbox (id, fault_id, rank, kind, topic, consent, created, attempts, bytes, payload)"
+        " VALUES (?,?,?,?,?,?,?,?,?,?)",
+        (
+            (r.id, r.fault_id, rank(r.severity), r.kind, r.topic, r.consent, r.created, r.attempts, r.size, r.payload)
+            for r in rows
+        ),
+    )
+
+
+def first(db: sqlite3.Connection, limit: int) -> list[OutboxRow]:
+    """This returns the rows that go first."""
+    ids = [row[0] for row in db.execute(f"{_ORDER} LIMIT ?", (limit,))]
+    return [row for each in ids if (row := get(db, each))]
+
+
+def stories(db: sqlite3.Connection) -> list[tuple[str, str, int]]:
+    """This returns (id, fault id, rank) of all rows in order of age, without their payloads."""
+    return db.execute("SELECT id, fault_id, rank FROM outbox ORDER BY seq").fetchall()
+
+
+def get(db: sqlite3.Connection, id_: str) -> OutboxRow | None:
+    """This returns the row with that id."""
+    row = db.execute(
+        "SELECT id, fault_id, rank, kind, topic, payload, created, consent, attempts FROM outbox WHERE id = ?", (id_,)
+    ).fetchone()
+    if row is None:
+        return None
+    return OutboxRow(row[0], row[1], _SEVERITIES.get(row[2], "minor"), *row[3:])
+
+
+def totals(db: sqlite3.Connection) -> tuple[int, int]:
+    """This returns how many rows there are and their bytes."""
+    rows, size = db.execute("SELECT count(*), coalesce(sum(bytes), 0) FROM outbox").fetchone()
+    return int(rows), int(size)
+
+
+def shed(db: sqlite3.Connection, budget_bytes: int) -> dict[str, int]:
+    """This throws the least grave overboard until the rest fits, and returns how many of each severity went."""
+    gone: dict[str, int] = {}
+    over = totals(db)[1] - budget_bytes
+    while over > 0:
+        for id_, rank_, size in db.execute(_OVERBOARD).fetchall():
+            db.execute("DELETE FROM outbox WHERE id = ?", (id_,))
+            severity = _SEVERITIES.get(rank_, "minor")
+            gone[severity] = gone.get(severity, 0) + 1
+            over -= size
+            if over <= 0:
+                break
+    for severity, count in gone.items():
+        db.execute(
+            "INSERT INTO shed VALUES (?, ?) ON CONFLICT (severity) DO UPDATE SET count = count + excluded.count",
+            (severity, count),
+        )
+    return gone
