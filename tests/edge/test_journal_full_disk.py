@@ -195,7 +195,7 @@ def row(id_):
 
 
 def small_disks():
-    """This returns the ways to a small real file system that this machine grants: tmpfs in a mount namespace, or none."""
+    """This returns the small real file systems that this machine grants: tmpfs in a mount namespace, or none."""
     if shutil.which("unshare") is None:
         return []
     probe = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", "mount -t tmpfs none /mnt"]

@@ -17,7 +17,8 @@ with Journal(Path(sys.argv[1])) as journal:
     n = 0
     while True:
         id_ = f"k{round_}.r{n}"
-        journal.commit(id_.encode() * 50, [OutboxRow(id_, f"k{round_}", "major", "updated", "t", b"x" * 300, 0.0, "[mqtt]")])
+        row = OutboxRow(id_, f"k{round_}", "major", "updated", "t", b"x" * 300, 0.0, "[mqtt]")
+        journal.commit(id_.encode() * 50, [row])
         print("+", id_, flush=True)
         if n % 3 == 2:
             old = f"k{round_}.r{n - 1}"
