@@ -1,0 +1,1 @@
+"""This is the model worker: a part's signals judged jointly by a tiny network in a process of its own."""
