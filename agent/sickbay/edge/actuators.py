@@ -1,0 +1,146 @@
+"""This drives the outputs and reads them back: a relay that does not follow is told, never taken for granted."""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+
+import msgspec
+
+from sickbay.config import OutputTable
+from sickbay.edge.pins import Line, Pins, PinsError, choose
+from sickbay.edge.sources import Probe
+
+log = logging.getLogger(__name__)
+
+RETRY_S = (1.0, 30.0)  # first wait and longest, for outputs whose chip is not there
+
+
+class OutputState(msgspec.Struct, frozen=True):
+    """What status says of one output. `read_back` is None where no pin reads it back, or it has not been driven yet."""
+
+    wanted: bool
+    driven: bool  # False while the hardware is missing
+    read_back: bool | None
+    ok: bool
+    detail: str
+
+
+class _Relay:
+    """One output, its lines while they are open, and what it should be."""
+
+    def __init__(self, name: str, table: OutputTable) -> None:
+        self.name = name
+        self.table = table
+        self.wanted = table.isolated_state != "on"  # in service until told otherwise
+        self.out: Line | None = None
+        self.back: Line | None = None
+        self.state = OutputState(self.wanted, False, None, False, "not driven yet")
+        self.turn = asyncio.Lock()
+
+    def close(self) -> None:
+        for line in (self.out, self.back):
+            if line is not None:
+                line.close()
+        self.out = self.back = None
+
+
+class Outputs:
+    """All outputs of a device. Nothing here raises for what hardware does."""
+
+    def __init__(self, tables: Mapping[str, OutputTable], pins: Pins | None = None) -> None:
+        """`pins` is None for the pins of this process. Nothing is touched before `start` or `drive`."""
+        self._pins = pins
+        self._relays = {name: _Relay(name, table) for name, table in tables.items()}
+
+    async def start(self, on: Mapping[str, bool] | None = None) -> dict[str, tuple[bool, str]]:
+        """This drives every output to its in-service state, or to what `on` says: a quarantine outlives a restart."""
+        wanted = on or {}
+        return {name: await self.drive(name, wanted.get(name, relay.wanted)) for name, relay in self._relays.items()}
+
+    async def drive(self, name: str, on: bool) -> tuple[bool, str]:
+        """This drives one output and reads it back; returns whether it took, else what to do. Twice does no harm."""
+        relay = self._relays.get(name)
+        if relay is None:
+            return False, f"outputs.{name}: there is no such output. Known: {', '.join(self._relays) or 'none'}"
+        async with relay.turn:
+            relay.wanted = on
+            driven, read_back, ok, detail = False, None, False, ""
+            try:
+                self._write(relay, on)
+                driven = True
+                if relay.table.read_back is not None:
+                    await asyncio.sleep(relay.table.read_back_after_s)
+                    read_back = self._read(relay)
+                ok, detail = _judge(relay, on, read_back)
+            except PinsError as error:
+                relay.close()
+                detail = f"outputs.{name}: not driven {_word(on)}: {error}. It is tried again until the pin answers"
+                if driven:
+                    detail = f"outputs.{name}: driven {_word(on)}, but not read back: {error}"
+            relay.state = OutputState(on, driven, read_back, ok, detail)
+            return ok, detail
+
+    async def run(self) -> None:
+        """This goes on until cancelled: it drives outputs again whose hardware was missing, to what they should be."""
+        wait_s = RETRY_S[0]
+        while True:
+            await asyncio.sleep(wait_s)
+            missing = [relay for relay in self._relays.values() if not relay.state.driven]
+            for relay in missing:
+                ok, detail = await self.drive(relay.name, relay.wanted)
+                if ok:
+                    log.info("outputs.%s: the pin is back; %s", relay.name, detail)
+            still = any(not relay.state.driven for relay in missing)
+            wait_s = min(2 * wait_s, RETRY_S[1]) if still else RETRY_S[0]
+
+    async def release_all(self) -> dict[str, tuple[bool, str]]:
+        """This drives every output to its fail state, for a clean stop. The pins stay driven until the process ends."""
+        return {name: await self.drive(name, relay.table.fail_state == "on") for name, relay in self._relays.items()}
+
+    def state(self) -> dict[str, OutputState]:
+        return {name: relay.state for name, relay in self._relays.items()}
+
+    async def probe(self, wait_s: float) -> list[Probe]:
+        """This looks at each output's pins without moving any."""
+        return [self._look(relay) for relay in self._relays.values()]
+
+    def _look(self, relay: _Relay) -> Probe:
+        table = relay.table
+        try:
+            pins = self._pins or choose()
+            seen = [pins.look(pin, table.chip) for pin in (table.pin, table.read_back) if pin is not None]
+        except PinsError as error:
+            return Probe(relay.name, False, str(error))
+        return Probe(relay.name, True, ", read back on ".join(seen))
+
+    def _write(self, relay: _Relay, on: bool) -> None:
+        level = int(on != relay.table.active_low)
+        if relay.out is None:
+            # Opened at the level that is wanted, so that the relay does not click through another on the way.
+            relay.out = (self._pins or choose()).output(relay.table.pin, level, relay.table.chip)
+        else:
+            relay.out.drive(level)
+
+    def _read(self, relay: _Relay) -> bool:
+        table = relay.table
+        if relay.back is None:
+            assert table.read_back is not None
+            relay.back = (self._pins or choose()).input(table.read_back, "none", "", table.chip)
+        return bool(relay.back.level()) != table.active_low
+
+
+def _judge(relay: _Relay, on: bool, read_back: bool | None) -> tuple[bool, str]:
+    table = relay.table
+    if read_back is None:
+        return True, f"pin {table.pin} driven {_word(on)}; nothing reads it back"
+    if read_back == on:
+        return True, f"pin {table.pin} driven {_word(on)}; pin {table.read_back} confirms"
+    return False, (
+        f"outputs.{relay.name}: pin {table.pin} is driven {_word(on)}, but {table.read_back_after_s:g} s later "
+        f"pin {table.read_back} still reads {_word(read_back)}. "
+        "Look at the relay and its wiring: contacts may be welded, or the coil open"
+    )
+
+
+def _word(on: bool) -> str:
+    return "on" if on else "off"
