@@ -138,6 +138,7 @@ class PolicyTable(Struct):
     probation_s: float = 60.0
     relapses_max: int = 3
     cycle_s: float = 86400.0
+    corroborate_rows: int = 30
     learn_rows: int = 400
     false_alarms_per_month: float = 0.1
 
@@ -227,6 +228,7 @@ def equipment(config: Config) -> Equipment:
         probation_ms=round(p.probation_s * 1000),
         relapses_max=p.relapses_max,
         cycle_ms=round(p.cycle_s * 1000),
+        corroborate_rows=p.corroborate_rows,
         learn_rows=p.learn_rows,
         false_alarms_per_month=p.false_alarms_per_month,
     )

@@ -23,3 +23,7 @@ class StoreError(SickbayError, OSError):
 
 class ConsoleError(SickbayError, ConnectionError):
     """This is a daemon that cannot be reached, or that refused an order."""
+
+
+class OrderRefused(SickbayError, ValueError):
+    """This is an order that cannot be carried out, or that nobody but a person at the device may give."""

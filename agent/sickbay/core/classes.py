@@ -14,28 +14,45 @@ class FaultClass(msgspec.Struct, frozen=True):
     next_step: str
 
 
-# A count of three at 43 each reaches 127: at 1 Hz a hard fault is in quarantine after 3 s. Ten good samples at 13 each take it back.
+# A count of three at 43 each reaches 127: at 1 Hz a hard fault is in quarantine after 3 s. Ten good samples take it back.
 _THREE = Debounce(inc=43, dec=13)
 _TWO = Debounce(inc=64, dec=13)
 _FIVE = Debounce(inc=26, dec=13)
 _AT_ONCE = Debounce(inc=127, dec=128)  # for monitors that hold their own persistence
 
 CLASSES: dict[str, FaultClass] = {
-    "bad_value": FaultClass("sensor", _THREE, "gives no usable number", "Check its wiring and supply, then the sensor."),
-    "sentinel": FaultClass("sensor", _TWO, "repeats its error code", "Check its wiring: it answers with its error code."),
-    "range": FaultClass("sensor", _THREE, "is outside what it can measure", "Compare it with a hand instrument; check wiring."),
+    "bad_value": FaultClass(
+        "sensor", _THREE, "gives no usable number", "Check its wiring and supply, then the sensor."
+    ),
+    "sentinel": FaultClass(
+        "sensor", _TWO, "repeats its error code", "Check its wiring: it answers with its error code."
+    ),
+    "range": FaultClass(
+        "sensor", _THREE, "is outside what it can measure", "Compare it with a hand instrument; check wiring."
+    ),
     "rate": FaultClass("sensor", _TWO, "jumps faster than is possible", "Look for a loose contact or interference."),
     "stuck": FaultClass("sensor", _AT_ONCE, "is stuck", "Tap or warm it and watch the value; replace it if it stays."),
     "noise": FaultClass("sensor", _AT_ONCE, "is far noisier than its normal", "Check shielding, ground and contacts."),
     "spikes": FaultClass("sensor", _AT_ONCE, "throws spikes", "Look for a loose contact or interference."),
     "silent": FaultClass("sensor", _AT_ONCE, "is silent", "Check that it is connected and has power."),
     "disagreement": FaultClass("sensor", _FIVE, "disagrees with its twin", "Compare both with a hand instrument."),
-    "shift": FaultClass("sensor", _AT_ONCE, "has left its normal, alone", "Compare it with a hand instrument before you touch the machine."),
-    "anomaly": FaultClass("part", _AT_ONCE, "runs unlike its normal", "Look at the part named, beginning with the signal that moved most."),
-    "no_effect": FaultClass("part", _AT_ONCE, "did not follow its order", "Check the relay, its coil supply and its contacts."),
+    "shift": FaultClass(
+        "sensor",
+        _AT_ONCE,
+        "has left its normal, alone",
+        "Compare it with a hand instrument before you touch the machine.",
+    ),
+    "anomaly": FaultClass(
+        "part", _AT_ONCE, "runs unlike its normal", "Look at the part named, beginning with the signal that moved most."
+    ),
+    "no_effect": FaultClass(
+        "part", _AT_ONCE, "did not follow its order", "Check the relay, its coil supply and its contacts."
+    ),
     "unplugged": FaultClass("line", _AT_ONCE, "is gone", "Check plug, cable and power of the device."),
     "garbage": FaultClass("line", _TWO, "carries garbage", "Check baud rate, ground and cable."),
-    "store": FaultClass("surroundings", _AT_ONCE, "cannot keep its records", "Free some disk space, or replace the card."),
+    "store": FaultClass(
+        "surroundings", _AT_ONCE, "cannot keep its records", "Free some disk space, or replace the card."
+    ),
 }
 
 SENSOR_CHECKS = ("bad_value", "sentinel", "range", "rate")  # judged at each reading, in the order of checks.py's bits

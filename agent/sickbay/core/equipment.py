@@ -64,6 +64,7 @@ class Policy(msgspec.Struct, frozen=True):
     probation_ms: int = 60_000  # first probation; doubles with each relapse
     relapses_max: int = 3  # this many relapses lock out
     cycle_ms: int = 86_400_000  # an operation cycle
+    corroborate_rows: int = 30  # rows that peers are given to confirm what one signal alone says
     learn_rows: int = 400  # rows of normal running from which a unit without a baseline learns
     false_alarms_per_month: float = 0.1  # what the owner accepts of a part; thresholds follow from it
 

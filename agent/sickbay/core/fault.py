@@ -160,6 +160,12 @@ def clear(entry: Entry) -> None:
     entry.failed_cycles = entry.clean_cycles = 0
 
 
+def retest(entry: Entry) -> None:
+    """This makes a fault show itself anew, after a person's release. Memory and counts stay as they are."""
+    entry.fdc = 0
+    entry.test_failed = entry.rising = False
+
+
 def status_byte(entry: Entry) -> int:
     """This returns the UDS status of the fault, ISO 14229-1 annex D.2, bit 0 first."""
     confirmed = entry.memory in (Memory.CONFIRMED, Memory.HEALED)

@@ -1,0 +1,85 @@
+"""These are the running state of one signal and of one part: what the node touches at every reading."""
+
+from collections import deque
+
+from sickbay.core.anomaly import PartView
+from sickbay.core.checks import SignalChecks
+from sickbay.core.equipment import Part, Signal
+from sickbay.core.fault import Entry
+from sickbay.core.reading import Quality
+
+RING = 64  # readings kept of each signal for the freeze frame
+
+
+class Channel:
+    """One signal while it runs."""
+
+    __slots__ = (
+        "active",
+        "at_ms",
+        "checks",
+        "failing",
+        "masked",
+        "quality",
+        "ring",
+        "rows",
+        "silent",
+        "spec",
+        "substitute",
+        "value",
+    )
+
+    def __init__(self, spec: Signal) -> None:
+        self.spec = spec
+        self.checks = SignalChecks(spec)
+        self.value: float | None = None
+        self.at_ms: int | None = None
+        self.quality = Quality.SILENT
+        self.failing = 0  # bits of SENSOR_CHECKS that failed at the last reading
+        self.active: list[tuple[int, Entry]] = []  # (bit, entry) still on the move: the others need no step
+        self.silent = False
+        self.masked = False
+        self.substitute: str | None = None
+        self.rows: list[tuple[PartRow, int]] = []  # where its readings go
+        self.ring: deque[tuple[int, float | None]] = deque(maxlen=RING)
+
+
+class PartRow:
+    """One part while it runs: the row that is filling up, and the view that judges it."""
+
+    __slots__ = (
+        "alarm_ms",
+        "alarm_rows",
+        "at_ms",
+        "full",
+        "members",
+        "opened_ms",
+        "part",
+        "paused",
+        "period_ms",
+        "row",
+        "seen",
+        "sensor_failing",
+        "settled",
+        "shifted",
+        "trial_ms",
+        "view",
+    )
+
+    def __init__(self, part: Part, members: list[Channel], view: PartView) -> None:
+        self.part = part
+        self.members = members
+        self.view = view
+        self.row: list[float | None] = [None] * len(members)
+        self.seen = 0
+        self.full = (1 << len(members)) - 1
+        self.opened_ms = 0
+        self.at_ms = 0
+        self.period_ms = min((c.spec.every_ms for c in members), default=1000)
+        self.paused = False  # de-energised: what its signals say now means nothing
+        self.alarm_rows = 0  # rows since the alarm rose; 0: none
+        self.alarm_ms = 0
+        self.trial_ms: int | None = None  # until when a part on trial need not look well yet
+        self.settled = False  # the present alarm has its diagnosis
+        self.shifted: dict[int, None] = {}  # members that left their normal alone
+        self.sensor_failing: dict[tuple[int, str], None] = {}

@@ -1,0 +1,87 @@
+"""This decides whose fault it is: this sensor, this part, the line, the surroundings, or honestly unknown.
+
+A sensor's fault breaks every relation that holds the sensor; a part's fault breaks the relation of that part and shows in more
+than one signal, because physics follows. What one signal alone says about a part stays a question until its peers have had time
+to answer it.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+ACCUSED = 1.0  # a signal at or beyond its own limit
+
+
+class Witness(msgspec.Struct, frozen=True):
+    """What one signal of the part has to say."""
+
+    signal: str
+    blame: float  # how far out of its normal, in its own terms; 1 is the edge of normal
+    words: str  # e.g. "flow is 18.2 below its normal 122 L/min (36 deviations)"
+    ill: bool = False  # a sensor fault of its own is known
+    twin_agrees: bool | None = None  # what its redundant twin says; None: it has none
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """A diagnosis, with both sides of the case."""
+
+    layer: str
+    target: str
+    class_: str
+    evidence: tuple[str, ...]
+    counter: tuple[str, ...] = ()
+    settled: bool = True
+    symptom_of: str | None = None  # the target whose fault explains this
+
+
+def part_anomaly(part: str, witnesses: Sequence[Witness], waited: bool, others: Sequence[str], parts: int) -> Finding:
+    """This returns whose fault an anomaly of `part` is.
+
+    `witnesses` are its signals, `waited` says that the peers had their time to follow, `others` are the other parts in alarm since
+    about the same time, out of `parts` in all.
+    """
+    accused = sorted((w for w in witnesses if w.blame >= ACCUSED), key=lambda w: -w.blame)
+    calm = tuple(f"{w.signal} is as usual" for w in witnesses if w not in accused and not w.ill)
+    says = tuple(w.words for w in accused)
+    well = [w for w in accused if not w.ill]
+    if parts >= 3 and len(others) + 1 > parts / 2:
+        also = tuple(f"part {name} broke at the same time" for name in others)
+        return Finding("surroundings", part, "anomaly", says + also, calm)
+    if len(well) >= 2 or (well and len(accused) >= 2):
+        return Finding("part", part, "anomaly", says, calm)
+    if not accused:
+        doubt = ("no single signal stands out, but together they no longer fit",)
+        return Finding("part", part, "anomaly", doubt, calm, settled=waited)
+    if not well:
+        # Its own sensor fault explains it, once the peers had time to follow and did not.
+        return Finding("sensor", part, "anomaly", says, calm, settled=waited, symptom_of=accused[0].signal)
+    return _alone(part, accused[0], says, calm, waited, len(witnesses))
+
+
+def _alone(part: str, one: Witness, says: tuple[str, ...], calm: tuple[str, ...], waited: bool, width: int) -> Finding:
+    """This returns what one signal that stands alone means."""
+    if one.twin_agrees is False:
+        return Finding(
+            "sensor", one.signal, "shift", (*says, "its redundant twin did not follow"), calm, settled=waited
+        )
+    if one.twin_agrees is True:
+        return Finding("part", part, "anomaly", (*says, "its redundant twin says the same"), calm)
+    if width == 1:
+        alone = ("it is the only signal of its part: nothing can confirm it",)
+        return Finding("unknown", part, "anomaly", says, alone, settled=waited)
+    doubt = (*calm, "so it may be the sensor, or a fault that shows here first")
+    return Finding("unknown", part, "anomaly", says, doubt, settled=waited)
+
+
+def silence(signal: str, source: str, peers_on_line: int, peers_silent: int, overdue_s: float) -> Finding:
+    """This returns whether a signal fell silent alone, or its whole line did."""
+    words = f"no reading of {signal} for {overdue_s:.1f} s"
+    if peers_on_line and peers_silent == peers_on_line:
+        both = (words, f"all {peers_on_line + 1} signals of {source} are silent")
+        return Finding("line", source, "unplugged", both)
+    if not peers_on_line:
+        return Finding(
+            "sensor", signal, "silent", (words,), (f"it is the only signal of {source}: it may be the line",)
+        )
+    alive = f"{peers_on_line - peers_silent} other signals of {source} still come"
+    return Finding("sensor", signal, "silent", (words, alive))

@@ -1,0 +1,124 @@
+"""This takes in readings and what sources say of their lines, and turns them into results."""
+
+from sickbay.core import casework, parts
+from sickbay.core.channel import Channel
+from sickbay.core.classes import CLASSES, SENSOR_CHECKS
+from sickbay.core.diagnosis import Finding, silence
+from sickbay.core.fault import Entry, Result
+from sickbay.core.reading import LineState, Quality, Reading
+from sickbay.core.ward import Ward
+
+GARBAGE_SHARE, GARBAGE_LEAST = 0.2, 3  # of the frames since the last report: a line that carries garbage
+
+
+def reading(ward: Ward, reading: Reading) -> None:
+    channel = ward.channels.get(reading.signal)
+    if channel is None:
+        ward.unknown_signals += 1
+        return
+    at = reading.at_ms
+    if at > ward.now_ms:
+        ward.now_ms = at
+    value = reading.value
+    failed = channel.checks.step(value, at)
+    channel.value = value
+    channel.at_ms = at
+    channel.ring.append((at, value))
+    if channel.silent:
+        _spoke(ward, channel)
+    if failed or channel.active or channel.failing:
+        _qualify(ward, channel, failed)
+    elif channel.quality is not Quality.GOOD:
+        channel.quality = Quality.GOOD
+    usable = None if failed else value
+    for row, i in channel.rows:
+        bit = 1 << i
+        if row.seen & bit:
+            parts.close_row(ward, row, at)
+        if not row.seen:
+            row.opened_ms = at
+            ward.soon(at + int(parts.ROW_WAITS * row.period_ms))
+        row.row[i] = usable
+        row.seen |= bit
+        if row.seen == row.full:
+            parts.close_row(ward, row, at)
+
+
+def _qualify(ward: Ward, channel: Channel, failed: int) -> None:
+    """This steps the entries of one signal's plausibility checks that failed or are still on the move."""
+    name, at = channel.spec.name, ward.now_ms
+    channel.failing = failed
+    known = {bit for bit, _ in channel.active}
+    for bit, class_ in enumerate(SENSOR_CHECKS):
+        if failed >> bit & 1 and bit not in known:
+            channel.active.append((bit, ward.faults.entry(name, class_)))
+    still: list[tuple[int, Entry]] = []
+    for bit, entry in channel.active:
+        if failed >> bit & 1:
+            result = Result.PREFAILED
+        elif channel.checks.tested >> bit & 1:
+            result = Result.PREPASSED
+        else:
+            result = Result.NOT_TESTED
+        casework.judge(ward, name, entry.class_, result)
+        at_rest = entry.fdc <= CLASSES[entry.class_].debounce.passed_at and entry.tested_this_cycle
+        if failed >> bit & 1 or not at_rest:
+            still.append((bit, entry))
+    channel.active = still
+    channel.at_ms = at
+    channel.quality = Quality.BAD if failed else Quality.SUSPECT if still else Quality.GOOD
+
+
+def _spoke(ward: Ward, channel: Channel) -> None:
+    channel.silent = False
+    casework.judge(ward, channel.spec.name, "silent", Result.PASSED)
+    if all(not c.silent for c in ward.by_source[channel.spec.source]):
+        _line_back(ward, channel.spec.source)
+
+
+def fell_silent(ward: Ward, channel: Channel, now: int) -> None:
+    spec = channel.spec
+    peers = [c for c in ward.by_source[spec.source] if c is not channel]
+    quiet = sum(c.silent or c.checks.quiet(now) for c in peers)
+    channel.silent = True
+    channel.quality = Quality.SILENT
+    overdue_s = channel.checks.quiet_ms(now) / 1000.0
+    finding = silence(spec.name, spec.source, len(peers), quiet, overdue_s)
+    if finding.layer == "line" and spec.source not in ward.lost_sources:
+        _line_lost(ward, spec.source, finding, "no frames come")
+    casework.judge(ward, spec.name, "silent", Result.FAILED, finding)
+
+
+def line(ward: Ward, state: LineState) -> None:
+    ward.advance(state.at_ms)
+    source = state.source
+    if not state.alive and ward.lost_sources.get(source) != state.detail:
+        says = state.detail or "it does not answer"
+        finding = Finding("line", source, "unplugged", (f"{source}: {says}",))
+        _line_lost(ward, source, finding, says)
+    elif state.alive and source in ward.lost_sources:
+        _line_back(ward, source)
+    frames = state.good + state.garbage
+    if frames:
+        dirty = state.garbage >= GARBAGE_LEAST and state.garbage >= GARBAGE_SHARE * frames
+        words = f"{state.garbage} of the last {frames} frames of {source} were garbage"
+        finding = Finding("line", source, "garbage", (words,))
+        casework.judge(ward, source, "garbage", Result.PREFAILED if dirty else Result.PREPASSED, finding)
+
+
+def _line_lost(ward: Ward, source: str, finding: Finding, says: str) -> None:
+    if source not in ward.lost_sources:
+        ward.emit("source_lost", source, detail=says)
+    ward.lost_sources[source] = says
+    casework.judge(ward, source, "unplugged", Result.FAILED, finding)
+    case = ward.triage.open_case((source, "unplugged"))
+    for other in ward.triage.open_cases():
+        channel = ward.channels.get(other.target)
+        if case and other.class_ == "silent" and channel is not None and channel.spec.source == source:
+            other.overlay.suppressed_by = case.id
+
+
+def _line_back(ward: Ward, source: str) -> None:
+    if ward.lost_sources.pop(source, None) is not None:
+        ward.emit("source_back", source)
+        casework.judge(ward, source, "unplugged", Result.PASSED)

@@ -1,0 +1,116 @@
+"""This is one device in one object: facts, orders, receipts and time come in by one door, effects leave by the other.
+
+Nothing in here reads a clock, a file or chance. The same inputs give the same effects, byte for byte, on any machine, and a node
+restored from its snapshot goes on as if it had never stopped.
+"""
+
+from collections.abc import Mapping
+
+from sickbay.core import casework, intake, isolating, memory, orders, parts, telling
+from sickbay.core.baseline import Learnt
+from sickbay.core.effects import Effect
+from sickbay.core.equipment import Equipment
+from sickbay.core.reading import Command, Fact, LineState, Reading, Receipt, Residuals
+from sickbay.core.ward import Ward
+
+
+class Node:
+    """One device. `mint` makes its fault ids unique for ever; `learnt` is what earlier learning left, by part."""
+
+    def __init__(self, equipment: Equipment, mint: str, learnt: Mapping[str, Learnt] | None = None) -> None:
+        self.ward = Ward(equipment, mint, learnt or {})
+
+    def start(self, at_ms: int) -> None:
+        """This puts every output where its part's state wants it: at a first start, and after a restart alike."""
+        ward = self.ward
+        ward.advance(at_ms)
+        for channel in ward.channels.values():
+            # Silence is counted from the start: a sensor that never spoke is as silent as one that stopped.
+            channel.checks.started(ward.now_ms)
+        ward.pending_drives.clear()
+        for part in ward.equipment.parts:
+            if part.output is not None:
+                isolating.drive(ward, part, "start")
+        ward.due_ms = ward.now_ms
+
+    def feed(self, fact: Fact) -> None:
+        """This takes in one reading, one source's word about its line, or one answer of a model."""
+        if type(fact) is Reading:
+            intake.reading(self.ward, fact)
+        elif isinstance(fact, LineState):
+            intake.line(self.ward, fact)
+        elif isinstance(fact, Residuals):
+            row = self.ward.rows.get(fact.part)
+            if row is not None:
+                row.view.residuals(fact.estimates)
+
+    def command(self, order: Command) -> str:
+        """This obeys an order and returns what was done; raises OrderRefused with the reason."""
+        self.ward.advance(order.at_ms)
+        return orders.obey(self.ward, order)
+
+    def done(self, receipt: Receipt) -> None:
+        """This takes in what became of a Drive or an Escalate."""
+        ward = self.ward
+        ward.advance(receipt.at_ms)
+        if receipt.effect_id in ward.pending_drives:
+            casework.driven(ward, receipt)
+            return
+        fault_id, _, revision = receipt.effect_id.rpartition(".r")
+        if receipt.ok and revision.isdigit() and ward.triage.committed(fault_id, int(revision)) is not None:
+            ward.emit("acknowledged", fault_id, revision=int(revision))
+
+    def tick(self, now_ms: int) -> None:
+        """This lets time pass: silence, incomplete rows, probations, cycles, and messages that are due."""
+        ward = self.ward
+        ward.advance(now_ms)
+        now = ward.now_ms
+        for channel in ward.channels.values():
+            if not channel.silent and channel.checks.overdue(now):
+                intake.fell_silent(ward, channel, now)
+        for row in ward.rows.values():
+            if row.seen and now - row.opened_ms >= parts.ROW_WAITS * row.period_ms:
+                parts.close_row(ward, row, now)
+        isolating.moved(ward, ward.quarantine.tick(now))
+        casework.close_cases(ward, now)
+        if now - ward.cycle_ms >= ward.equipment.policy.cycle_ms:
+            casework.end_cycle(ward)
+        ward.effects += ward.triage.due(
+            now, lambda case, at_ms: telling.body(ward, case, at_ms), lambda case: telling.gist(ward, case)
+        )
+        ward.due_ms = _next_due(ward, now)
+
+    def deadline_ms(self) -> int | None:
+        """This returns when `tick` wants to be called next, None if only a fact can change anything."""
+        return self.ward.due_ms
+
+    def take_effects(self) -> list[Effect]:
+        """This returns what is to be done, in order, once."""
+        taken, self.ward.effects = self.ward.effects, []
+        return taken
+
+    def snapshot(self) -> bytes:
+        """This returns all that must last, as JSON."""
+        return memory.snapshot(self.ward)
+
+    def restore(self, kept: bytes) -> list[str]:
+        """This takes up where a snapshot left off, and returns what of it did not fit, in words."""
+        return memory.restore(self.ward, kept)
+
+
+def _next_due(ward: Ward, now: int) -> int:
+    """This returns the earliest time at which anything can change by itself."""
+    policy = ward.equipment.policy
+    due = ward.cycle_ms + policy.cycle_ms
+    for channel in ward.channels.values():
+        if not channel.silent:
+            due = min(due, channel.checks.next_deadline_ms() or due)
+    for row in ward.rows.values():
+        if row.seen:
+            due = min(due, row.opened_ms + int(parts.ROW_WAITS * row.period_ms))
+    for case in ward.triage.open_cases():
+        if case.clear_ms is not None:
+            due = min(due, max(case.clear_ms + policy.probation_ms, now + 1000))
+    for other in (ward.quarantine.due_ms(now), ward.triage.due_ms()):
+        due = due if other is None else min(due, other)
+    return max(due, now + 1)

@@ -1,0 +1,137 @@
+"""These are a person's orders, and the few that may come from afar. Authority to tighten may be remote, to loosen is local."""
+
+from sickbay.core import casework, fault, isolating
+from sickbay.core.case import Case
+from sickbay.core.quarantine import State
+from sickbay.core.reading import Command
+from sickbay.core.ward import Ward
+from sickbay.errors import OrderRefused
+
+REMOTE_VERBS = ("ack", "shelve", "quarantine")  # what the fleet may order; it never loosens
+
+
+def obey(ward: Ward, order: Command) -> str:
+    """This returns what was done; raises OrderRefused where it cannot or must not be done. Both are noted."""
+    try:
+        answer = _obey(ward, order)
+    except OrderRefused as refusal:
+        _note(ward, order, refused=str(refusal))
+        raise
+    _note(ward, order, answer=answer)
+    return answer
+
+
+def _note(ward: Ward, order: Command, **outcome: str) -> None:
+    origin = "fleet" if order.remote else "local"
+    ward.emit("command", order.target, verb=order.verb, who=order.who, reason=order.reason, origin=origin, **outcome)
+
+
+def _obey(ward: Ward, order: Command) -> str:
+    if order.remote and order.verb not in REMOTE_VERBS:
+        raise OrderRefused(f"{order.verb}: only a person at the device may do this")
+    match order.verb:
+        case "ack":
+            return _ack(ward, order)
+        case "shelve":
+            return _shelve(ward, order)
+        case "unshelve":
+            return _unshelve(ward, order)
+        case "release":
+            return _release(ward, order)
+        case "quarantine":
+            return _quarantine(ward, order)
+        case "clear":
+            return _clear(ward, order)
+        case "cycle":
+            casework.end_cycle(ward)
+            return "a new operation cycle has begun"
+        case _:
+            raise OrderRefused(f"{order.verb!r} is not an order I know")
+
+
+def _ack(ward: Ward, order: Command) -> str:
+    cases = _cases(ward, order.target)
+    for case in cases:
+        case.overlay.acked_by, case.overlay.acked_ms, case.overlay.ack_reason = order.who, ward.now_ms, order.reason
+    return f"acknowledged: {', '.join(c.id for c in cases)}"
+
+
+def _shelve(ward: Ward, order: Command) -> str:
+    if order.for_ms <= 0:
+        raise OrderRefused("shelve: say for how long, at most 24 h; it comes back by itself")
+    cases = _cases(ward, order.target)
+    until = max(ward.triage.shelve(case, order.who, order.for_ms, ward.now_ms) for case in cases)
+    ward.soon(until)
+    return f"shelved for {(until - ward.now_ms) / 1000:g} s: {', '.join(c.id for c in cases)}"
+
+
+def _unshelve(ward: Ward, order: Command) -> str:
+    cases = _cases(ward, order.target)
+    for case in cases:
+        case.overlay.shelved_until_ms = None
+        ward.changed(case)
+    return f"back from the shelf: {', '.join(c.id for c in cases)}"
+
+
+def _release(ward: Ward, order: Command) -> str:
+    name = _one_target(ward, order.target)
+    state = ward.quarantine.state(name)
+    if state not in (State.ISOLATED, State.LOCKED_OUT):
+        standing = "on probation already" if state is State.PROBATION else "not out of service"
+        raise OrderRefused(f"{name} is {standing}: there is nothing to release")
+    for entry in ward.faults.entries.values():
+        mine = entry.target == name or any(
+            c.target == name and c.origin == (entry.target, entry.class_) for c in _open(ward)
+        )
+        if mine and entry.test_failed:
+            fault.retest(entry)
+    for case in _open(ward):
+        if case.target == name and case.clear_ms is None:
+            case.clear_ms = ward.now_ms
+    ward.quarantine.records[name].ill = False
+    isolating.moved(ward, ward.quarantine.release(name, order.who, order.reason, ward.now_ms))
+    ward.soon(ward.quarantine.due_ms(ward.now_ms))
+    return f"{name} is on probation for {ward.quarantine.records[name].probation_ms / 1000:g} s, then in service"
+
+
+def _quarantine(ward: Ward, order: Command) -> str:
+    name = _one_target(ward, order.target)
+    part = next((p for p in ward.equipment.parts if p.name == name), None)
+    if order.remote and part is not None and part.essential:
+        raise OrderRefused(f"{name} is essential: only a person at the device may take it out of service")
+    moves = ward.quarantine.quarantine(name, order.who, order.reason, ward.now_ms)
+    isolating.moved(ward, moves)
+    how = "" if part is None else " and de-energised" if part.output else ""
+    return f"{name} is out of service{how}, until a person releases it"
+
+
+def _clear(ward: Ward, order: Command) -> str:
+    entries = [e for e in ward.faults.entries.values() if e.target == order.target]
+    if not entries:
+        raise OrderRefused(f"{order.target}: no fault is remembered")
+    for entry in entries:
+        fault.clear(entry)
+    for case in _open(ward):
+        if case.origin[0] == order.target and case.clear_ms is None:
+            case.clear_ms = ward.now_ms
+    return f"cleared: {', '.join(f'{e.target} {e.class_}' for e in entries)}. What fails again will be told again"
+
+
+def _open(ward: Ward) -> list[Case]:
+    return ward.triage.open_cases()
+
+
+def _cases(ward: Ward, name: str) -> list[Case]:
+    cases = ward.triage.find(name)
+    if not cases:
+        raise OrderRefused(f"{name}: no open fault has this id or target. `sickbay status` lists them")
+    return cases
+
+
+def _one_target(ward: Ward, name: str) -> str:
+    if name in ward.quarantine.records:
+        return name
+    targets = {c.target: None for c in ward.triage.find(name) if c.target in ward.quarantine.records}
+    if len(targets) != 1:
+        raise OrderRefused(f"{name}: not a signal, a part or an open fault of one. `sickbay status` lists them")
+    return next(iter(targets))

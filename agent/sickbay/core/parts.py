@@ -1,0 +1,111 @@
+"""This follows the parts: rows that fill up, sensor faults that the view finds, and an alarm from its rise to its diagnosis."""
+
+from sickbay.core import casework, telling
+from sickbay.core.channel import PartRow
+from sickbay.core.classes import CLASSES
+from sickbay.core.diagnosis import Finding, part_anomaly
+from sickbay.core.effects import Question
+from sickbay.core.equipment import Part
+from sickbay.core.fault import Result
+from sickbay.core.ward import Ward
+
+ROW_WAITS = 1.5  # periods that an incomplete row waits for its missing signals
+BACK = 0.6  # of its own limit: below this a shifted sensor counts as back
+RECHECK_ROWS = 10  # how often an unknown cause is looked at again while the alarm lasts
+
+
+def close_row(ward: Ward, row: PartRow, at: int) -> None:
+    """This hands a part's row to its view, and takes up what the view says."""
+    values = row.row
+    row.row = [None] * len(values)
+    row.seen = 0
+    row.at_ms = at
+    if row.paused:
+        return
+    view = row.view
+    view.step(values, at)
+    if view.sensor_faults or row.sensor_failing:
+        _sensor_faults(ward, row)
+    if view.alarm or row.alarm_rows:
+        _alarm(ward, row)
+    if row.shifted:
+        _shifted(ward, row)
+    if row.part.has_model and not view.learning:
+        ward.effects.append(Question(row.part.name, at, view.question()))
+
+
+def _sensor_faults(ward: Ward, row: PartRow) -> None:
+    """This takes up faults with a sensor's own signature, unless the part's own fault may be what shows."""
+    found = dict.fromkeys(row.view.sensor_faults)
+    blame = row.view.blame()
+    case = ward.triage.open_case((row.part.name, "anomaly"))
+    for index, class_ in found:
+        if (index, class_) in row.sensor_failing:
+            continue
+        away = blame[index] >= 1.0 and not row.members[index].masked
+        if away and (not row.settled or (case is not None and case.layer == "part")):
+            continue
+        row.sensor_failing[(index, class_)] = None
+        words = row.view.explain(index)
+        says = str(words.get(class_) or f"{row.members[index].spec.name} {CLASSES[class_].says}")
+        name = row.members[index].spec.name
+        casework.judge(ward, name, class_, Result.FAILED, Finding("sensor", name, class_, (says,)))
+    for index, class_ in list(row.sensor_failing):
+        if (index, class_) not in found:
+            del row.sensor_failing[(index, class_)]
+            casework.judge(ward, row.members[index].spec.name, class_, Result.PASSED)
+
+
+def _alarm(ward: Ward, row: PartRow) -> None:
+    """This follows a part's alarm from its rise to its diagnosis to its end."""
+    name = row.part.name
+    if not row.view.alarm:
+        row.alarm_rows = 0
+        row.settled = False
+        row.trial_ms = None
+        casework.judge(ward, name, "anomaly", Result.PASSED)
+        return
+    if row.trial_ms is not None and ward.now_ms < row.trial_ms:
+        return  # a part on trial is given half its probation to look well
+    if row.alarm_rows == 0:
+        row.alarm_ms = ward.now_ms
+        ward.emit("verdict", name, **{"class": "anomaly", "score": round(row.view.score, 3)})
+    row.alarm_rows += 1
+    case = ward.triage.open_case((name, "anomaly"))
+    again = case is not None and case.layer == "unknown" and row.alarm_rows % BACK = 0.6  # of its own limit: below this a shifted sensor counts as back
+RECHECK_ROWS == 0
+    if not row.settled or again:
+        _diagnose(ward, row)
+
+
+def _diagnose(ward: Ward, row: PartRow) -> None:
+    waited = row.alarm_rows >= ward.equipment.policy.corroborate_rows
+    near = row.period_ms * ward.equipment.policy.corroborate_rows
+    others = [
+        r.part.name
+        for r in ward.rows.values()
+        if r is not row and r.alarm_rows and abs(r.alarm_ms - row.alarm_ms) <= near and not _share(r.part, row.part)
+    ]
+    finding = part_anomaly(row.part.name, telling.witnesses(ward, row), waited, others, len(ward.rows))
+    row.settled = finding.settled
+    if finding.settled and finding.class_ == "shift":
+        # The sensor is judged by itself from here on: masked, it no longer shows in the part's score.
+        casework.hand_over(ward, row.part.name, finding)
+        row.shifted[next(i for i, c in enumerate(row.members) if c.spec.name == finding.target)] = None
+    elif finding.settled:
+        casework.judge(ward, row.part.name, "anomaly", Result.FAILED, finding)
+
+
+def _shifted(ward: Ward, row: PartRow) -> None:
+    """This follows sensors that left their normal alone, in the shadow, until they are back."""
+    blame = row.view.blame()
+    for index in list(row.shifted):
+        name = row.members[index].spec.name
+        result = Result.FAILED if blame[index] >= 1.0 else Result.PREPASSED if blame[index] < BACK else Result.NOT_TESTED
+        casework.judge(ward, name, "shift", result)
+        if not ward.faults.is_failing(name, "shift"):
+            del row.shifted[index]
+
+
+def _share(one: Part, other: Part) -> bool:
+    return any(name in other.signals for name in one.signals)

@@ -1,0 +1,97 @@
+"""These are the words: what a case says to the person on site, without wall time and without a guess."""
+
+from typing import Any
+
+from sickbay.core.case import Case
+from sickbay.core.classes import CLASSES
+from sickbay.core.fault import Entry
+from sickbay.core.quarantine import Record, State
+
+FRAME_POINTS = 40  # of each signal, in a freeze frame
+FRAME_SIGNALS = 8
+
+Window = list[tuple[int, float | None]]
+
+
+def deviation(found: dict[str, Any], unit: str) -> str:
+    """This returns what a signal's chart found, as a technician would say it."""
+    if found.get("learning"):
+        return f"{found['name']} is still being learnt"
+    unit = f" {unit}" if unit else ""
+    times = abs(float(found["deviations"]))
+    if found["timescale"] == "noise":
+        return f"{found['name']} is {times:.1f} times as noisy as usual"
+    value, centre = float(found["value"]), float(found["centre"])
+    side = "above" if value > centre else "below"
+    away = f"{abs(value - centre):.3g}{unit} {side} its normal {centre:.4g}{unit}"
+    return f"{found['name']} is {away} ({times:.1f} times its usual wander, {found['timescale']})"
+
+
+def summary(case: Case, record: Record | None, substitute: str | None) -> str:
+    """This returns one sentence: what is wrong, and what was done about it."""
+    says = CLASSES[case.class_].says
+    if case.layer == "unknown":
+        says += ", and it is not known why"
+    elif case.layer == "surroundings":
+        says += ", and so does most of the device: look around it first"
+    return f"{case.target} {says}. {done(case, record, substitute)}"
+
+
+def done(case: Case, record: Record | None, substitute: str | None) -> str:
+    """This returns what the device did."""
+    if not case.is_open:
+        return "It is over."
+    if record is None or record.state is State.IN_SERVICE:
+        return "Nothing was switched."
+    if record.state is State.WOULD_ISOLATE:
+        return f"It was left in service: {record.rule}."
+    if record.state is State.LOCKED_OUT:
+        return "It is locked out after too many relapses."
+    if record.state is State.PROBATION:
+        return "It is on probation."
+    stands_in = f"; {substitute} stands in" if substitute else ""
+    return f"It was taken out of service{stands_in}."
+
+
+def releases(case: Case, record: Record | None, can_prove_itself: bool) -> str:
+    """This returns what would bring the target back, or close the case."""
+    if record is None or record.state in (State.IN_SERVICE, State.WOULD_ISOLATE):
+        return f"The case closes when {case.origin[0]} is back to normal."
+    if record.state is State.PROBATION:
+        return f"Back in service after {record.probation_ms / 1000:g} s without a fault."
+    if record.state is State.LOCKED_OUT or record.held or not can_prove_itself:
+        return f'A person only: sickbay release {case.target} --reason "..."'
+    return f"By itself: healthy again, then {record.probation_ms / 1000:g} s of probation."
+
+
+def gist(case: Case, record: Record | None) -> str:
+    """This returns, in short, what a message would say: a new one is worth sending only when this changes.
+
+    Probation is left out on purpose: that it begins is no news, that it ends closes the case.
+    """
+    state = record.state if record is not None else State.IN_SERVICE
+    if state is State.PROBATION:
+        state = State.ISOLATED
+    proof = record.output_fails if record is not None else False
+    return f"{case.layer}|{case.target}|{case.severity}|{state}|{proof}|{case.overlay.latched}"
+
+
+def thinned(window: Window, points: int = FRAME_POINTS) -> Window:
+    """This returns at most `points` of a window: the first and last kept, evenly between."""
+    if len(window) <= points:
+        return list(window)
+    last = len(window) - 1
+    return [window[round(i * last / (points - 1))] for i in range(points)]
+
+
+def history(case: Case, entry: Entry, cases: list[Case]) -> dict[str, Any]:
+    """This returns this unit's own past with this fault."""
+    before = [c for c in cases if c.origin == case.origin and c.id != case.id]
+    return {
+        "occurrences": entry.occurrences,
+        "near_misses": entry.near_misses,
+        "cases_before": len(before),
+        "last_case": before[-1].id if before else None,
+        "first_ms": entry.first_ms,
+        "last_ms": entry.last_ms,
+    }

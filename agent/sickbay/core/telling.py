@@ -1,0 +1,107 @@
+"""This gathers what is told: witnesses for the diagnosis, severity, and the record that leaves."""
+
+from typing import Any
+
+from sickbay.core import story
+from sickbay.core.case import Case
+from sickbay.core.channel import Channel, PartRow
+from sickbay.core.diagnosis import Finding, Witness
+from sickbay.core.ward import Ward
+
+
+def witnesses(ward: Ward, row: PartRow) -> list[Witness]:
+    """This returns what each signal of a part has to say, those out of service left out."""
+    blame = row.view.blame()
+    ill_now = {index for index, _ in row.view.sensor_faults}
+    out: list[Witness] = []
+    for i, channel in enumerate(row.members):
+        if channel.masked:
+            continue
+        words = story.deviation(row.view.explain(i), channel.spec.unit)
+        ill = i in ill_now or bool(channel.failing) or channel.silent
+        out.append(Witness(channel.spec.name, blame[i], words, ill, _twin_agrees(ward, channel, blame[i])))
+    return out
+
+
+def _twin_agrees(ward: Ward, channel: Channel, blame: float) -> bool | None:
+    """This returns whether a signal's redundant twins are out of their normal too; None without a twin in service."""
+    name = channel.spec.name
+    twins = [ward.channels[t] for t in ward.equipment.redundancy_group(name) if t != name]
+    seen = [r.view.blame()[i] for t in twins if not t.masked and not t.silent for r, i in t.rows if not r.view.learning]
+    return None if not seen else max(seen) >= 0.5 * min(blame, 2.0)
+
+
+def severity(ward: Ward, finding: Finding) -> str:
+    """This returns what is at stake: an essential part is critical, a sensor with a stand-in is minor."""
+    parts = [p for p in ward.equipment.parts if finding.target in (p.name, p.output) or finding.target in p.signals]
+    essential = any(p.essential for p in parts)
+    if finding.layer == "sensor":
+        channel = ward.channels.get(finding.target)
+        covered = channel is not None and (channel.spec.substitute or channel.spec.redundant_with)
+        return "major" if essential and not covered else "minor"
+    if finding.layer == "part":
+        return "critical" if essential else "major"
+    return "major"
+
+
+def gist(ward: Ward, case: Case) -> str:
+    """This returns what a message about a case would say, in short."""
+    return story.gist(case, ward.quarantine.records.get(case.target))
+
+
+def body(ward: Ward, case: Case, at_ms: int) -> dict[str, Any]:
+    """This returns the escalation's record as it leaves, and notes that it does."""
+    record = ward.quarantine.records.get(case.target)
+    channel = ward.channels.get(case.target)
+    substitute = channel.substitute if channel is not None else None
+    entry = ward.faults.entry(*case.origin)
+    ward.emit("escalate", case.id, revision=case.revision, severity=case.severity, target=case.target)
+    part = next((p for p in ward.equipment.parts if p.name == case.target), None)
+    return {
+        "fault_id": case.id,
+        "revision": case.revision,
+        "device": ward.equipment.device,
+        "target": case.target,
+        "class": case.class_,
+        "layer": case.layer,
+        "severity": case.severity,
+        "summary": story.summary(case, record, substitute),
+        "evidence": case.evidence,
+        "counter_evidence": case.counter_evidence,
+        "rule": record.rule if record is not None else "",
+        "done": story.done(case, record, substitute),
+        "stands_in": substitute,
+        "releases": story.releases(case, record, part is None or part.output is None),
+        "next_step": case.next_step if case.is_open else "Nothing: it is over.",
+        "freeze_frame": _frame(ward, case, at_ms),
+        "history": {**story.history(case, entry, list(ward.triage.cases.values())), "withheld": ward.triage.withheld},
+    }
+
+
+def _frame(ward: Ward, case: Case, at_ms: int) -> dict[str, Any]:
+    """This returns the window before and after the opening, thinned, times relative to the opening."""
+    signals: dict[str, list[tuple[int, float | None]]] = {}
+    for name, before in case.frame.items():
+        last = before[-1][0] if before else -1
+        after = [point for point in ward.channels[name].ring if point[0] > last]
+        window = story.thinned(before) + story.thinned(after)
+        signals[name] = [(t - case.opened_ms, v if v is None else float(f"{v:.6g}")) for t, v in window]
+    first = min((w[0][0] for w in signals.values() if w), default=0)
+    onset = case.onset_ms - case.opened_ms
+    return {
+        "opened_ms": case.opened_ms,
+        "from_ms": first,
+        "to_ms": at_ms - case.opened_ms,
+        "onset_ms": onset,
+        "signals": signals,
+    }
+
+
+def gist_of(ward: Ward, case: Case) -> dict[str, Any]:
+    return {
+        "target": case.target,
+        "class": case.class_,
+        "layer": case.layer,
+        "severity": case.severity,
+        "evidence": list(case.evidence),
+    }

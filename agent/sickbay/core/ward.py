@@ -1,0 +1,65 @@
+"""This is the state of one device, whole: what the node's modules share, and nothing that decides."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sickbay.core.anomaly import PartView
+from sickbay.core.baseline import Learnt
+from sickbay.core.case import Case
+from sickbay.core.channel import Channel, PartRow
+from sickbay.core.effects import Effect, Event
+from sickbay.core.equipment import Equipment, Part
+from sickbay.core.quarantine import Quarantine
+from sickbay.core.table import FaultTable
+from sickbay.core.triage import Triage
+
+
+class Ward:
+    """Everything that lasts in one device. Each field has one owner class; the modules around it hold the rules."""
+
+    def __init__(self, equipment: Equipment, mint: str, learnt: Mapping[str, Learnt]) -> None:
+        self.equipment = equipment
+        self.now_ms = 0
+        self.faults = FaultTable()
+        self.quarantine = Quarantine(equipment)
+        self.triage = Triage(equipment.device, mint)
+        self.channels = {s.name: Channel(s) for s in equipment.signals}
+        self.rows = {p.name: self._row(p, learnt.get(p.name)) for p in equipment.parts}
+        self.by_source: dict[str, list[Channel]] = {}
+        for channel in self.channels.values():
+            self.by_source.setdefault(channel.spec.source, []).append(channel)
+        self.lost_sources: dict[str, str] = {}  # source: what it said when it was lost
+        self.pending_drives: dict[str, tuple[str, bool]] = {}  # effect id: (part, on)
+        self.drives = 0
+        self.cycle_ms = 0  # when the present operation cycle began
+        self.unknown_signals = 0
+        self.effects: list[Effect] = []
+        self.due_ms: int | None = 0
+
+    def _row(self, part: Part, learnt: Learnt | None) -> PartRow:
+        members = [self.channels[name] for name in part.signals]
+        policy = self.equipment.policy
+        view = PartView([c.spec for c in members], policy.learn_rows, policy.false_alarms_per_month, learnt)
+        row = PartRow(part, members, view)
+        for i, channel in enumerate(members):
+            channel.rows.append((row, i))
+        return row
+
+    def emit(self, kind: str, name: str, **detail: Any) -> None:
+        """This notes one change, for events.jsonl."""
+        self.effects.append(Event(kind, self.now_ms, name, detail))
+
+    def advance(self, at_ms: int) -> None:
+        """This lets time go forward; it never goes back."""
+        if at_ms > self.now_ms:
+            self.now_ms = at_ms
+
+    def soon(self, at_ms: int | None) -> None:
+        """This makes sure that `tick` is asked for by then."""
+        if at_ms is not None and (self.due_ms is None or at_ms < self.due_ms):
+            self.due_ms = at_ms
+
+    def changed(self, case: Case) -> None:
+        """This takes note that a case may have something new to tell."""
+        self.triage.changed(case, self.now_ms)
+        self.soon(case.due_ms)
