@@ -72,8 +72,7 @@ def _alarm(ward: Ward, row: PartRow) -> None:
         ward.emit("verdict", name, **{"class": "anomaly", "score": round(row.view.score, 3)})
     row.alarm_rows += 1
     case = ward.triage.open_case((name, "anomaly"))
-    again = case is not None and case.layer == "unknown" and row.alarm_rows % BACK = 0.6  # of its own limit: below this a shifted sensor counts as back
-RECHECK_ROWS == 0
+    again = case is not None and case.layer == "unknown" and row.alarm_rows % RECHECK_ROWS == 0
     if not row.settled or again:
         _diagnose(ward, row)
 
@@ -101,7 +100,9 @@ def _shifted(ward: Ward, row: PartRow) -> None:
     blame = row.view.blame()
     for index in list(row.shifted):
         name = row.members[index].spec.name
-        result = Result.FAILED if blame[index] >= 1.0 else Result.PREPASSED if blame[index] < BACK else Result.NOT_TESTED
+        result = (
+            Result.FAILED if blame[index] >= 1.0 else Result.PREPASSED if blame[index] < BACK else Result.NOT_TESTED
+        )
         casework.judge(ward, name, "shift", result)
         if not ward.faults.is_failing(name, "shift"):
             del row.shifted[index]
