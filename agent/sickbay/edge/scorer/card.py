@@ -78,6 +78,9 @@ def place(card: Card, part: str, signals: tuple[str, ...] | None, width: int) ->
     `signals` are the part's names in the configuration, or None when only their number is known.
     """
     own = card.parts.get(part)
+    if signals is not None and (own is None or own.signals != signals):
+        # A part may be called otherwise here: what it is made of decides.
+        own = next((p for p in card.parts.values() if p.signals == signals), own)
     if own is not None:
         if len(own.signals) != width or (signals is not None and own.signals != signals):
             has = ", ".join(signals) if signals is not None else f"{width} signals"

@@ -5,8 +5,9 @@ runtimes are never given a file as it came; they get a network that was read her
 """
 
 import math
+import os
+import stat
 import struct
-from pathlib import Path
 from typing import TypeVar
 
 from sickbay.edge.scorer import card as cards
@@ -23,20 +24,28 @@ T = TypeVar("T")
 _U16, _I32, _U32 = struct.Struct("<H"), struct.Struct("<i"), struct.Struct("<I")
 
 
-def load(path: Path) -> bytes:
-    """This returns the bytes of the file at `path`; raises ModelFileError where it is no file of a fit size."""
+def load(path: str | os.PathLike[str]) -> bytes:
+    """This returns the bytes of the file at `path`; raises ModelFileError where it is no file of a fit size.
+
+    Opened without waiting: a pipe in the place of a file must not stop the worker. (pathlib would cost the worker 1.5 MiB.)
+    """
     try:
-        if not path.is_file():
-            what = "is a folder" if path.is_dir() else "is not a file" if path.exists() else "does not exist"
-            raise ModelFileError(f"{path}: {what}")
-        with path.open("rb") as file:
-            raw = file.read(BYTES_MAX + 1)
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except (OSError, ValueError) as error:
-        if isinstance(error, ModelFileError):
-            raise
-        raise ModelFileError(f"{path}: cannot be read: {error}") from None
-    if len(raw) > BYTES_MAX:
-        raise ModelFileError(f"{path}: more than {BYTES_MAX} bytes; that is no model of sickbay's")
+        raise ModelFileError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    try:
+        found = os.fstat(fd)
+        if not stat.S_ISREG(found.st_mode):
+            raise ModelFileError(f"{path}: is {'a folder' if stat.S_ISDIR(found.st_mode) else 'not a file'}")
+        if found.st_size > BYTES_MAX:
+            raise ModelFileError(f"{path}: {found.st_size} bytes; at most {BYTES_MAX} are read")
+        raw = b""
+        while len(raw) <= BYTES_MAX and (more := os.read(fd, BYTES_MAX + 1 - len(raw))):
+            raw += more
+    except OSError as error:
+        raise ModelFileError(f"{path}: cannot be read: {error.strerror}") from None
+    finally:
+        os.close(fd)
     return raw
 
 

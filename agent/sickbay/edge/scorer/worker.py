@@ -11,7 +11,6 @@ import resource
 import sys
 import threading
 from collections.abc import Sequence
-from pathlib import Path
 
 from sickbay.edge.scorer import card, frames, model_file, network, runtimes
 from sickbay.edge.scorer.frames import Load, Report
@@ -167,7 +166,9 @@ def set_limits() -> None:
         most = most if hard == resource.RLIM_INFINITY else min(most, hard)
         resource.setrlimit(kind, (most, most))
     with contextlib.suppress(OSError):  # a sandbox may forbid either; the worker works as well without
-        Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE), encoding="ascii")
+        fd = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
+        os.write(fd, b"%d" % OOM_SCORE)
+        os.close(fd)
     with contextlib.suppress(OSError):
         os.nice(NICENESS)
     sys.setswitchinterval(0.0005)  # questions wait no longer than this behind the importing thread's bytecode
@@ -176,7 +177,7 @@ def set_limits() -> None:
 def _read(path: str) -> tuple[Network, card.Card | None] | str:
     """This returns what a file holds, or what is wrong with it."""
     try:
-        raw = model_file.load(Path(path))
+        raw = model_file.load(path)
     except ModelFileError as error:
         return str(error)
     try:
