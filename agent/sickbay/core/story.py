@@ -27,6 +27,17 @@ def deviation(found: dict[str, Any], unit: str) -> str:
     return f"{found['name']} is {away} ({times:.1f} times its usual wander, {found['timescale']})"
 
 
+def standing(found: dict[str, Any], blame: float, unit: str) -> str:
+    """This returns how a signal stands against its normal now, whether or not it is odd."""
+    if found.get("learning"):
+        return deviation(found, unit)
+    if blame >= 1.0:
+        return deviation(found, unit)
+    unit = f" {unit}" if unit else ""
+    normal = f"{float(found['centre']):.4g}{unit}"
+    return f"{found['name']} is {float(found['value']):.4g}{unit}; normal is {normal}; {100 * blame:.0f} % of its limit"
+
+
 def summary(case: Case, record: Record | None, substitute: str | None) -> str:
     """This returns one sentence: what is wrong, and what was done about it."""
     says = CLASSES[case.class_].says

@@ -1,0 +1,171 @@
+"""This is what a person may ask of a device at any time: its status, and why a thing is as it is."""
+
+from collections.abc import Callable
+from typing import Any
+
+from sickbay.core import story
+from sickbay.core.case import Case
+from sickbay.core.channel import Channel
+from sickbay.core.classes import CLASSES
+from sickbay.core.fault import status_byte
+from sickbay.core.quarantine import OUT_OF_SERVICE, Record
+from sickbay.core.reading import Quality
+from sickbay.core.ward import Ward
+from sickbay.errors import OrderRefused
+
+Wall = Callable[[int], str]  # the shell's translation of at_ms into RFC 3339
+
+
+def status(ward: Ward, wall: Wall) -> dict[str, Any]:
+    """This returns signals, parts and faults as the contract names them; the shell adds outbox, model and time quality."""
+    return {
+        "device": ward.equipment.device,
+        "uptime_s": round(ward.now_ms / 1000, 3),
+        "signals": {name: _signal(ward, channel, wall) for name, channel in ward.channels.items()},
+        "parts": {name: _part(ward, name, wall) for name in ward.rows},
+        "faults": [_fault(ward, case, wall) for case in ward.triage.cases.values() if _remembered(ward, case)],
+        "sources": {
+            s: {"alive": s not in ward.lost_sources, "says": ward.lost_sources.get(s, "")} for s in ward.by_source
+        },
+        "withheld": ward.triage.withheld,
+    }
+
+
+def _remembered(ward: Ward, case: Case) -> bool:
+    """This returns whether a case is open, or closed and not yet aged out of the fault memory."""
+    return case.is_open or case.origin in ward.faults.entries
+
+
+def _signal(ward: Ward, channel: Channel, wall: Wall) -> dict[str, Any]:
+    record = ward.quarantine.records[channel.spec.name]
+    value, quality = channel.value, channel.quality
+    if channel.silent:
+        quality = Quality.SILENT
+    elif record.state in OUT_OF_SERVICE:
+        quality = Quality.BAD if record.ill else Quality.SUSPECT
+    stand_in = ward.channels[channel.substitute].value if channel.substitute else None
+    return {
+        "state": str(record.state),
+        "since": wall(record.since_ms),
+        "value": value,
+        "unit": channel.spec.unit,
+        "quality": str(quality),
+        "substitute": channel.substitute,
+        "substitute_value": stand_in,
+        "reason": record.reason or None if str(record.state) != "in_service" else None,
+    }
+
+
+def _part(ward: Ward, name: str, wall: Wall) -> dict[str, Any]:
+    record, row = ward.quarantine.records[name], ward.rows[name]
+    view = row.view
+    return {
+        "state": str(record.state),
+        "since": wall(record.since_ms),
+        "reason": record.reason or None if str(record.state) != "in_service" else None,
+        "essential": row.part.essential,
+        "score": round(view.score, 4),
+        "alarm": view.alarm,
+        "learning": view.rows_left if view.learning else 0,  # rows that are still to be learnt from
+    }
+
+
+def _fault(ward: Ward, case: Case, wall: Wall) -> dict[str, Any]:
+    entry = ward.faults.entries.get(case.origin)
+    overlay = case.overlay
+    return {
+        "id": case.id,
+        "revision": case.revision,
+        "open": case.is_open,
+        "class": case.class_,
+        "layer": case.layer,
+        "target": case.target,
+        "severity": case.severity,
+        "status_byte": status_byte(entry) if entry is not None else 0,
+        "fdc": entry.fdc if entry is not None else 0,
+        "occurrences": entry.occurrences if entry is not None else 0,
+        "first": wall(case.opened_ms),
+        "last": wall(
+            case.closed_ms if case.closed_ms is not None else (entry.last_ms if entry else None) or case.opened_ms
+        ),
+        "acked": {"who": overlay.acked_by, "reason": overlay.ack_reason} if overlay.acked_by else None,
+        "shelved_until": wall(overlay.shelved_until_ms) if overlay.shelved_until_ms is not None else None,
+        "suppressed_by": overlay.suppressed_by,
+        "delivered": case.revision > 0 and overlay.delivered >= case.revision,
+    }
+
+
+def why(ward: Ward, name: str, wall: Wall) -> dict[str, Any]:
+    """This returns the evidence, the rule that decided, and what would release it, for a signal, part, source or fault id."""
+    cases = ward.triage.find(name)
+    if name not in ward.quarantine.records and not cases and name not in ward.by_source:
+        known = ", ".join([*ward.channels, *ward.rows])
+        raise OrderRefused(f"{name}: not a signal, a part, a source or an open fault. Known here: {known}")
+    target = name if name in ward.quarantine.records or not cases else cases[0].target
+    record = ward.quarantine.records.get(target)
+    return {
+        "name": target,
+        "state": str(record.state) if record is not None else ("lost" if target in ward.lost_sources else "alive"),
+        "since": wall(record.since_ms) if record is not None else None,
+        "says": _says(ward, target, record, cases),
+        "reason": record.reason if record is not None else "",
+        "rule": record.rule if record is not None else "",
+        "by": record.by if record is not None else "",
+        "faults": [_told(ward, case, wall) for case in cases],
+        "now": _now(ward, target),
+        "past": _past(ward, target),
+    }
+
+
+def _says(ward: Ward, target: str, record: Record | None, cases: list[Case]) -> str:
+    if cases:
+        case = cases[0]
+        channel = ward.channels.get(case.target)
+        return story.summary(case, ward.quarantine.records.get(case.target), channel.substitute if channel else None)
+    if record is None or str(record.state) == "in_service":
+        return f"Nothing is held against {target}."
+    return f"{target} is {record.state}: {record.reason}."
+
+
+def _told(ward: Ward, case: Case, wall: Wall) -> dict[str, Any]:
+    record = ward.quarantine.records.get(case.target)
+    part = next((p for p in ward.equipment.parts if p.name == case.target), None)
+    return {
+        **_fault(ward, case, wall),
+        "evidence": case.evidence,
+        "counter_evidence": case.counter_evidence,
+        "releases": story.releases(case, record, part is None or part.output is None),
+        "next_step": case.next_step,
+    }
+
+
+def _now(ward: Ward, target: str) -> list[str]:
+    """This returns how each signal concerned stands against its normal at this moment."""
+    lines: list[str] = []
+    for row in ward.rows.values():
+        if target == row.part.name or (target in row.part.signals and not lines):
+            for i, channel in enumerate(row.members):
+                if target in (row.part.name, channel.spec.name):
+                    lines.append(story.standing(row.view.explain(i), row.view.blame()[i], channel.spec.unit))
+    return lines
+
+
+def _past(ward: Ward, target: str) -> list[dict[str, Any]]:
+    """This returns this unit's own history with the target: every class of fault that it remembers."""
+    return [
+        {
+            "class": e.class_,
+            "says": f"{target} {CLASSES[e.class_].says}",
+            "status_byte": status_byte(e),
+            "occurrences": e.occurrences,
+            "near_misses": e.near_misses,
+            "memory": str(e.memory),
+        }
+        for e in ward.faults.entries.values()
+        if e.target == target
+    ]
+
+
+def digest(ward: Ward) -> list[tuple[str, int]]:
+    """This returns the open faults that were told, each with its latest revision."""
+    return [(c.id, c.revision) for c in ward.triage.open_cases() if c.revision > 0]
