@@ -55,6 +55,8 @@ def configuration(rig: Rig) -> str:
     columns = [name for name in COOLING_LOOP if not (on_pins and name == "fan_rpm")]
     every_s = rig.period_s
     out = ["[sources.rig]", 'driver = "serial_line"', f'port = "{rig.port}"', f'format = "{rig.style}"', ""]
+    if rig.style == "csv":
+        out[-1:] = ["columns = [" + ", ".join(f'"{name}"' for name in columns) + "]", ""]
     if on_pins:
         tach = f'{{ pin = {FAN_TACH_PIN}, count = "rising", pulses_per_rev = {PULSES_PER_REV} }}'
         out += ["[sources.pins]", 'driver = "gpio"', f"inputs = {{ fan_tach = {tach} }}", ""]

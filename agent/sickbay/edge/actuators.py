@@ -66,11 +66,13 @@ class Outputs:
             relay.wanted = on
             driven, read_back, ok, detail = False, None, False, ""
             try:
-                self._write(relay, on)
+                pins = self._pins or choose()
+                await pins.ready()
+                self._write(pins, relay, on)
                 driven = True
                 if relay.table.read_back is not None:
                     await asyncio.sleep(relay.table.read_back_after_s)
-                    read_back = self._read(relay)
+                    read_back = self._read(pins, relay)
                 ok, detail = _judge(relay, on, read_back)
             except PinsError as error:
                 relay.close()
@@ -113,19 +115,19 @@ class Outputs:
             return Probe(relay.name, False, str(error))
         return Probe(relay.name, True, ", read back on ".join(seen))
 
-    def _write(self, relay: _Relay, on: bool) -> None:
+    def _write(self, pins: Pins, relay: _Relay, on: bool) -> None:
         level = int(on != relay.table.active_low)
         if relay.out is None:
             # Opened at the level that is wanted, so that the relay does not click through another on the way.
-            relay.out = (self._pins or choose()).output(relay.table.pin, level, relay.table.chip)
+            relay.out = pins.output(relay.table.pin, level, relay.table.chip)
         else:
             relay.out.drive(level)
 
-    def _read(self, relay: _Relay) -> bool:
+    def _read(self, pins: Pins, relay: _Relay) -> bool:
         table = relay.table
         if relay.back is None:
             assert table.read_back is not None
-            relay.back = (self._pins or choose()).input(table.read_back, "none", "", table.chip)
+            relay.back = pins.input(table.read_back, "none", "", table.chip)
         return bool(relay.back.level()) != table.active_low
 
 

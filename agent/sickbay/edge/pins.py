@@ -41,6 +41,9 @@ class Pins(Protocol):
 
     def output(self, pin: int, level: int, chip: str = "") -> Line: ...
 
+    async def ready(self) -> None:
+        """This waits, and not for long, until the pins mean something: at once for real ones."""
+
     def look(self, pin: int, chip: str = "") -> str:
         """This returns what is known of a pin, for people, without touching it."""
 
@@ -80,6 +83,9 @@ class FactoryPins:
         self._outputs.add(pin)
         return WatchedLine(line, (), lambda: self._outputs.discard(pin))
 
+    async def ready(self) -> None:
+        return None
+
     def look(self, pin: int, chip: str = "") -> str:
         return guard(f"pin {pin}", lambda: f"pin {pin}: {self.factory.pin(pin).info.name}")
 
@@ -111,6 +117,10 @@ class MockPins(FactoryPins):
         door.ensure_open()
         door.tell(pin, level)
         return WatchedLine(line, (lambda driven: door.tell(pin, driven),), lambda: None)
+
+    async def ready(self) -> None:
+        if self.door is not None:
+            await self.door.ready()
 
     def set_input(self, pin: int, level: int) -> bool:
         """This moves an input as the wire on it would; returns False where there is no such input."""
@@ -150,6 +160,9 @@ class BoardPins:
             return FactoryOutput(factory, pin, level)
 
         return GuardedLine(_name(pin, chip), guard(_name(pin, chip), make))
+
+    async def ready(self) -> None:
+        return None
 
     def look(self, pin: int, chip: str = "") -> str:
         return guard(_name(pin, chip), lambda: pins_kernel.look(chip, pin))

@@ -17,6 +17,7 @@ UNSENT_BYTES_MAX = 65_536  # past this the simulator is not reading: the connect
 EDGES_MAX = 10_000  # of one message
 PINS_MAX = 64
 RETRY_S = (0.05, 1.0)  # first wait and longest
+READY_S = 1.0
 
 
 class Message(msgspec.Struct, omit_defaults=True):
@@ -41,6 +42,8 @@ class Door:
         self._outputs: dict[int, int] = {}
         self._writer: asyncio.StreamWriter | None = None
         self._task: asyncio.Task[None] | None = None
+        self._connected = asyncio.Event()
+        self._patient = True  # until the first wait for the simulator is over
 
     def ensure_open(self) -> None:
         """This starts the door in the running loop; without one it stays shut until a pin is opened inside a loop."""
@@ -50,7 +53,16 @@ class Door:
             return
         if self._task is None or self._task.done() or self._task.get_loop() is not loop:
             self._writer = None
+            self._connected = asyncio.Event()
             self._task = loop.create_task(self._run(), name="pins-door")
+
+    async def ready(self) -> None:
+        """This waits once, and not for long, for the simulator: before it is there no read-back pin means anything."""
+        self.ensure_open()
+        if self._patient:
+            self._patient = False
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._connected.wait(), READY_S)
 
     def tell(self, pin: int, level: int) -> None:
         """This says what an output is driven to now. It never blocks; without a simulator it is remembered."""
@@ -75,6 +87,7 @@ class Door:
                 continue
             wait_s = RETRY_S[0]
             self._writer = writer
+            self._connected.set()
             try:
                 for pin, level in self._outputs.items():
                     self._send(writer, pin, level)

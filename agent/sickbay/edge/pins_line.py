@@ -92,6 +92,7 @@ class FactoryInput:
 
         pull_up = {"up": True, "down": False, "none": None}[pull]
         state = True if pull_up is None else None
+        self._pin = pin
         self._device = InputDevice(pin, pull_up=pull_up, active_state=state, pin_factory=factory)
         self._edges = 0
         if count:
@@ -107,7 +108,7 @@ class FactoryInput:
         return int(bool(self._device.pin.state))
 
     def drive(self, level: int) -> None:
-        raise PinsError(f"{self._device.pin}: it is an input and cannot be driven")
+        raise PinsError(f"pin {self._pin}: it is an input and cannot be driven")
 
     def take_edges(self) -> int:
         edges, self._edges = self._edges, 0

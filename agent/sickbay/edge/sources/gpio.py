@@ -42,9 +42,11 @@ class GpioSource:
                     retry_s = RETRY_S[0] if not self._troubles else min(2 * retry_s, RETRY_S[1])
                     retry_at = loop.time() + retry_s
                 self._tell()
-                # The next due time is reckoned from the plan, not from now, so that delays do not add up; beats that
-                # are missed altogether (a machine asleep) are left out, not made up for.
-                due = max(due + self._config.sample_s, loop.time())
+                # Reckoned from the plan and not from now, so that delays do not add up; beats that were missed altogether
+                # (a machine asleep) are left out, not made up for.
+                due += self._config.sample_s
+                if due <= loop.time():
+                    due = loop.time() + self._config.sample_s
                 await asyncio.sleep(due - loop.time())
                 now = loop.time()
                 self._sample(now - last)

@@ -1,0 +1,119 @@
+"""These tests see that each ailment does what its name says, where it says, and nothing else."""
+
+import statistics
+
+import pytest
+from sickbay_sim.ailments import KINDS, Ailment, AilmentError, check
+from sickbay_sim.patient import COOLING_LOOP, Patient, rows
+
+SENSORS = tuple(COOLING_LOOP)
+
+
+def column(name: str, *ailments: Ailment, seconds: float = 200) -> list[float | None]:
+    return [row[name] for row in rows(7, seconds, 1.0, ailments)]
+
+
+def test_a_stuck_sensor_says_its_last_word() -> None:
+    """It sticks at a plausible value: that is what makes it hard to see."""
+    sound, ill = column("outlet_temp"), column("outlet_temp", Ailment("stuck", "outlet_temp", 100.0, 150.0))
+    assert ill[:99] == sound[:99]
+    assert set(ill[99:149]) == {sound[98]}
+    assert ill[149:] == sound[149:]
+
+
+def test_bias_drift_and_noise_are_measured_in_the_sensors_own_noise() -> None:
+    """A severity then means the same for a flow meter and a thermometer."""
+    sound = column("pressure")
+    biased = column("pressure", Ailment("bias", "pressure", 100.0, None, 8.0))
+    assert biased[150] == pytest.approx((sound[150] or 0) + 8 * COOLING_LOOP["pressure"].noise)
+    drifting = column("pressure", Ailment("drift", "pressure", 100.0, None, 0.1))
+    assert drifting[149] == pytest.approx((sound[149] or 0) + 50 * 0.1 * COOLING_LOOP["pressure"].noise)
+    noisy = column("pressure", Ailment("noise", "pressure", 100.0, None, 10.0))
+    off = [(a or 0) - (b or 0) for a, b in zip(noisy, sound, strict=True)][100:]
+    assert statistics.stdev(off) == pytest.approx(10 * COOLING_LOOP["pressure"].noise, rel=0.25)
+
+
+def test_a_dropout_leaves_readings_out() -> None:
+    """None stands for a reading that is missing, not for zero."""
+    assert column("flow", Ailment("dropout", "flow", 100.0))[99:] == [None] * 101
+    half = column("flow", Ailment("dropout", "flow", 0.0, None, 0.5), seconds=400)
+    assert 150 < half.count(None) < 250
+
+
+@pytest.mark.parametrize("kind", ["stuck", "bias", "drift", "dropout", "noise"])
+def test_one_sensors_ailment_moves_no_other(kind: str) -> None:
+    """Else the wrong one could be blamed and the score card would call it right."""
+    ill = list(rows(7, 100, 1.0, [Ailment(kind, "flow", 50.0)]))
+    for with_it, without in zip(ill, rows(7, 100, 1.0), strict=True):
+        assert {k: v for k, v in with_it.items() if k != "flow"} == {k: v for k, v in without.items() if k != "flow"}
+
+
+def test_a_failed_fan_stands_still_and_the_outlet_warms() -> None:
+    """Both relations, so that a dead tach can be told from a dead fan."""
+    ill = list(rows(7, 160, 1.0, [Ailment("fan_fail", "fan", 100.0)]))
+    assert ill[159]["fan_rpm"] < 10
+    for name in ("outlet_temp", "outlet_temp_b"):
+        assert ill[159][name] - ill[98][name] > 5
+    assert ill[159]["flow"] == pytest.approx(ill[98]["flow"], rel=0.05)
+
+
+def test_a_failed_pump_takes_flow_pressure_and_current() -> None:
+    """And the fan goes on turning."""
+    ill = list(rows(7, 130, 1.0, [Ailment("pump_fail", "pump", 100.0)]))[-1]
+    assert ill["flow"] < 0.5 and ill["pressure"] < 1 and ill["current"] < 0.1
+    assert ill["fan_rpm"] > 1700
+
+
+def test_welded_contacts_stay_as_they_are() -> None:
+    """The coil drops and the fan turns on; only the read-back tells."""
+    patient = Patient(1)
+    patient.ail("welded", "fan_relay")
+    assert patient.switch("fan_relay", False) is True
+    patient.heal("welded")
+    assert patient.contacts("fan_relay") is False
+
+
+def test_healing_ends_what_it_names_and_no_more() -> None:
+    """A script that heals one thing must not cure another unseen."""
+    patient = Patient(1)
+    patient.ail("stuck", "flow")
+    patient.ail("bias", "flow")
+    patient.ail("fan_fail", "fan")
+    patient.heal("stuck", "flow")
+    assert [a.kind for a in patient.ailing()] == ["bias", "fan_fail"]
+    patient.heal(target="flow")
+    assert [a.kind for a in patient.ailing()] == ["fan_fail"]
+    patient.heal()
+    assert patient.ailing() == [] and not patient.loop.condition.fan_broken
+
+
+@pytest.mark.parametrize(
+    ("ailment", "text"),
+    [
+        (Ailment("stuk", "flow"), 'unknown kind. Did you mean "stuck"'),
+        (Ailment("plague", "flow"), "unknown kind. Known: stuck"),
+        (Ailment("stuck", "flo"), "'flo' cannot have it. It befalls: flow, pressure"),
+        (Ailment("fan_fail", "pump"), "'pump' cannot have it. It befalls: fan"),
+        (Ailment("stuck", "flow", 5.0, 5.0), "ends before it begins"),
+        (Ailment("pump_wear", "pump", severity=1.5), "severity 1.5 is out of range"),
+        (Ailment("bias", "flow", severity=float("nan")), "out of range"),
+    ],
+)
+def test_an_ailment_that_cannot_be_is_an_error(ailment: Ailment, text: str) -> None:
+    """A misspelt fault that silently does nothing would count as a perfect score."""
+    with pytest.raises(AilmentError) as raised:
+        check(ailment, SENSORS)
+    assert text in str(raised.value)
+    with pytest.raises(AilmentError):
+        Patient(0, [ailment])
+
+
+def test_every_kind_shows() -> None:
+    """A kind that changes nothing is a fault that every detector misses."""
+    sound = list(rows(7, 120, 1.0))
+    for name, kind in KINDS.items():
+        if kind.layer == "relay":
+            continue
+        ill = list(rows(7, 120, 1.0, [Ailment(name, (kind.targets or ("flow",))[0], 50.0)]))
+        assert ill[:49] == sound[:49]
+        assert ill[100:] != sound[100:], name
