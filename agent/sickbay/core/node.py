@@ -8,8 +8,10 @@ from collections.abc import Mapping
 
 from sickbay.core import casework, intake, isolating, memory, orders, parts, telling
 from sickbay.core.baseline import Learnt
+from sickbay.core.diagnosis import Finding
 from sickbay.core.effects import Effect
 from sickbay.core.equipment import Equipment
+from sickbay.core.fault import Result
 from sickbay.core.reading import Command, Fact, LineState, Reading, Receipt, Residuals
 from sickbay.core.ward import Ward
 
@@ -59,6 +61,12 @@ class Node:
         fault_id, _, revision = receipt.effect_id.rpartition(".r")
         if receipt.ok and revision.isdigit() and ward.triage.committed(fault_id, int(revision)) is not None:
             ward.emit("acknowledged", fault_id, revision=int(revision))
+
+    def store(self, healthy: bool, says: str, at_ms: int) -> None:
+        """This takes in whether the device can keep its records."""
+        self.ward.advance(at_ms)
+        result = Result.PASSED if healthy else Result.FAILED
+        casework.judge(self.ward, "journal", "store", result, Finding("surroundings", "journal", "store", (says,)))
 
     def tick(self, now_ms: int) -> None:
         """This lets time pass: silence, incomplete rows, probations, cycles, and messages that are due."""

@@ -1,0 +1,95 @@
+"""This is `sickbay status`: how the device is, at a glance."""
+
+import argparse
+from typing import Any
+
+from sickbay.cli.common import ago, ask, daemon_options, print_json, table
+
+_STYLE = {"critical": "bold red", "major": "red", "minor": "yellow"}
+_STATE = {
+    "in_service": "",
+    "would_isolate": "yellow",
+    "isolated": "bold red",
+    "probation": "cyan",
+    "locked_out": "bold red",
+}
+
+
+def arguments(parser: argparse.ArgumentParser, verb: str) -> None:
+    daemon_options(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    found = ask(options, "status")
+    if options.json:
+        print_json(found)
+    else:
+        _show(found)
+    return 0
+
+
+def _show(found: dict[str, Any]) -> None:
+    out, model, uplink = found["outbox"], found["model"], found["uplink"]
+    print(f"{found['device']}  up {found['uptime_s']:.0f} s  clock {found['time_quality']}  model {model['runtime']}")
+    print(f"fleet {uplink['state']}: {uplink['detail']}; {out['rows']} messages wait ({out['bytes']} bytes)")
+    for part, says in model["parts"].items():
+        if says != "ok":
+            print(f"model of {part}: {says}")
+    print()
+    signals = found["signals"].items()
+    rows = [(n, _value(s), s["quality"], s["state"], s["substitute"], s["reason"]) for n, s in signals]
+    table(
+        ("signal", "value", "quality", "state", "stands in", "because"), rows, [_STATE[s["state"]] for _, s in signals]
+    )
+    print()
+    parts = found["parts"].items()
+    table(
+        ("part", "score", "state", "", "because"),
+        [(n, _score(p), p["state"], "essential" if p["essential"] else "", p["reason"]) for n, p in parts],
+        [_STATE[p["state"]] for _, p in parts],
+    )
+    faults = [f for f in found["faults"] if f["open"]]
+    print()
+    if not faults:
+        past = len(found["faults"])
+        print("No open fault." + (f" {past} remembered: sickbay status --json" if past else ""))
+        return
+    table(
+        ("open fault", "severity", "target", "class", "whose", "since", "told", "seen by"),
+        [
+            (
+                f["id"],
+                f["severity"],
+                f["target"],
+                f["class"],
+                f["layer"],
+                ago(f["first"]),
+                _told(f),
+                (f["acked"] or {}).get("who"),
+            )
+            for f in faults
+        ],
+        [_STYLE.get(f["severity"], "") for f in faults],
+    )
+    print(f"\nsickbay why {faults[0]['target']} tells the evidence and what to do.")
+
+
+def _value(signal: dict[str, Any]) -> str:
+    value = signal["value"]
+    return "-" if value is None else f"{value:.5g} {signal['unit']}".strip()
+
+
+def _score(part: dict[str, Any]) -> str:
+    if part["learning"]:
+        return f"learning, {part['learning']} rows to go"
+    return f"{part['score']:.2f}" + (" ALARM" if part["alarm"] else "")
+
+
+def _told(fault: dict[str, Any]) -> str:
+    if fault["suppressed_by"]:
+        return f"muted by {fault['suppressed_by']}"
+    if fault["shelved_until"]:
+        return f"shelved, back {ago(fault['shelved_until'])}"
+    if fault["delivered"]:
+        return "the fleet has it"
+    return "waits" if fault["revision"] else "not yet"

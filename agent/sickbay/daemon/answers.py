@@ -1,0 +1,75 @@
+"""This answers a person at the control socket: status, why, ledger, and orders, all through the node's own door."""
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from sickbay.core import report
+from sickbay.core.reading import Command
+from sickbay.daemon.times import time_quality
+from sickbay.edge.console import Request
+from sickbay.errors import OrderRefused
+
+if TYPE_CHECKING:
+    from sickbay.daemon.shell import Daemon
+
+ORDERS = ("ack", "shelve", "unshelve", "release", "quarantine", "clear", "cycle")
+LEDGER_LINES_MAX = 10_000
+
+
+class Answers:
+    """The verbs of the control socket."""
+
+    def __init__(self, daemon: "Daemon") -> None:
+        self._daemon = daemon
+
+    async def answer(self, request: Request) -> Any:
+        """This returns the result of a verb; raises SickbayError with the reason."""
+        args = request.args
+        match request.verb:
+            case "status":
+                return await self.status()
+            case "why":
+                return report.why(self._daemon.node.ward, str(args.get("name", "")), self._daemon.clock.wall)
+            case "ledger":
+                return await self.ledger(float(args.get("since", 0.0)))
+            case verb if verb in ORDERS:
+                return {"says": self._order(request, verb)}
+        raise OrderRefused(f"{request.verb!r}: no such verb. There are: status, why, ledger, {', '.join(ORDERS)}")
+
+    def _order(self, request: Request, verb: str) -> str:
+        args = request.args
+        daemon = self._daemon
+        for_ms = round(float(args.get("for_s", 0.0)) * 1000)
+        target, reason = str(args.get("name", "")), str(args.get("reason", ""))
+        return daemon.order(Command(verb, target, daemon.clock(), request.who, reason, for_ms))
+
+    async def status(self) -> dict[str, Any]:
+        """This returns the whole status, as the contract names it."""
+        daemon = self._daemon
+        found = report.status(daemon.node.ward, daemon.clock.wall)
+        journal = daemon.journal
+        shed = await daemon.on_journal(journal.shed)
+        model = daemon.worker.status() if daemon.worker is not None else {"runtime": "none", "parts": {}}
+        model["parts"] = {**model["parts"], **daemon.model_troubles}
+        return {
+            **found,
+            "uptime_s": round(daemon.clock.uptime_s(), 1),
+            "time_quality": time_quality(),
+            "outbox": {
+                "rows": journal.outbox_rows,
+                "bytes": journal.outbox_bytes,
+                "shed": shed,
+                "healthy": journal.healthy,
+            },
+            "model": model,
+            "outputs": {name: msgspec.to_builtins(state) for name, state in daemon.outputs.state().items()},
+            "uplink": daemon.uplink.status() if daemon.uplink is not None else {"state": "none", "detail": "no [mqtt]"},
+            "inputs": {"taken": daemon.inputs, "dropped": daemon.dropped, "unknown": daemon.node.ward.unknown_signals},
+        }
+
+    async def ledger(self, since: float) -> list[dict[str, Any]]:
+        """This returns the messages that left since a wall time, oldest first, the newest ten thousand at most."""
+        journal = self._daemon.journal
+        rows = await self._daemon.on_journal(lambda: list(journal.ledger(since)))
+        return [msgspec.to_builtins(row) for row in rows[-LEDGER_LINES_MAX:]]

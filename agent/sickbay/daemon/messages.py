@@ -1,0 +1,95 @@
+"""This puts wall time and envelopes on what the node says: CloudEvents, birth, digest, and lines of events.jsonl."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+import sickbay
+from sickbay import wire
+from sickbay.core.effects import Escalate, Event
+from sickbay.daemon.times import Clock, time_quality
+from sickbay.edge.journal import OutboxRow
+
+EVENTS_BYTES_MAX = 16 << 20  # then events.jsonl becomes events.jsonl.1, and the one before is gone
+
+_TYPES = {"opened": wire.OPENED, "updated": wire.UPDATED, "closed": wire.CLOSED}
+
+
+class Envelopes:
+    """What every message of this device has in common."""
+
+    def __init__(self, device: str, model: str, prefix: str, consent: str, clock: Clock, boot: int) -> None:
+        self._device, self._model, self._prefix, self._consent = device, model, prefix, consent
+        self._clock, self._boot = clock, boot
+
+    def escalation(self, effect: Escalate) -> OutboxRow:
+        """This returns the outbox row of an escalation, its freeze frame thinned until it fits the wire."""
+        body: dict[str, Any] = {**effect.body, "model": self._model}
+        while True:
+            event = wire.CloudEvent(
+                specversion="1.0",
+                id=effect.effect_id,
+                source=f"sickbay/{self._device}",
+                type=_TYPES[effect.kind],
+                subject=effect.fault_id,
+                time=self._clock.wall(effect.at_ms),
+                timequality=time_quality(),
+                data=body,
+            )
+            payload = wire.encode(event)
+            if len(payload) <= wire.MAX_BYTES or not _thin(body):
+                break
+        topic = wire.topic(self._prefix, self._device, "up/escalation")
+        return OutboxRow(
+            effect.effect_id, effect.fault_id, effect.severity, effect.kind, topic, payload, time.time(), self._consent
+        )
+
+    def birth(self, open_faults: int) -> bytes:
+        """This returns the device's retained word about itself."""
+        now = self._clock.wall(self._clock())
+        return wire.encode(
+            wire.State(self._device, "up", self._boot, sickbay.__version__, self._model, open_faults, now)
+        )
+
+    def digest(self, open_faults: list[tuple[str, int]]) -> bytes:
+        """This returns the open faults, so that no clear is ever lost."""
+        faults = [wire.OpenFault(fault_id, revision) for fault_id, revision in open_faults]
+        return wire.encode(wire.Digest(self._device, faults, self._boot))
+
+
+def _thin(body: dict[str, Any]) -> bool:
+    """This takes the longest window out of a freeze frame; returns whether there was one."""
+    frame = body.get("freeze_frame")
+    if not isinstance(frame, dict) or not frame.get("signals"):
+        return False
+    signals = dict(frame["signals"])
+    signals.pop(max(signals, key=lambda name: len(signals[name])))
+    body["freeze_frame"] = {**frame, "signals": signals}
+    return True
+
+
+class EventsFile:
+    """events.jsonl: one line a change, append-only, readable by anything. A full disk costs lines, never the daemon."""
+
+    def __init__(self, path: Path | None, clock: Clock) -> None:
+        self._path, self._clock = path, clock
+        self.lost = 0
+
+    def write(self, events: list[Event]) -> None:
+        """This appends the lines of some events."""
+        if self._path is None or not events:
+            return
+        lines = b"".join(self._line(event) for event in events)
+        try:
+            if self._path.exists() and self._path.stat().st_size > EVENTS_BYTES_MAX:
+                self._path.replace(self._path.with_name(self._path.name + ".1"))
+            with self._path.open("ab") as out:
+                out.write(lines)
+        except OSError:
+            self.lost += len(events)
+
+    def _line(self, event: Event) -> bytes:
+        record = {"mono_ms": event.at_ms, "wall": self._clock.wall(event.at_ms), "kind": event.kind, "name": event.name}
+        return msgspec.json.encode({**record, **{k: v for k, v in event.detail.items() if k not in record}}) + b"\n"
