@@ -117,7 +117,8 @@ class BlockingWorker:
                     self._report = frames.report(body)
                 elif kind == frames.ANSWER:
                     seq, values = frames.answer(body)
-                    estimates[wanted.pop(seq)] = values or None
+                    if (place := wanted.pop(seq, -1)) >= 0:
+                        estimates[place] = values or None
         return [Residuals(q.part, q.at_ms, e) for q, e in zip(questions, estimates, strict=True)]
 
     def _send(self, batch: bytes) -> None:

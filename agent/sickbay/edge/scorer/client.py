@@ -19,6 +19,7 @@ from sickbay.core.reading import Residuals
 from sickbay.edge.scorer import frames
 from sickbay.edge.scorer.launch import launch, load_of
 from sickbay.edge.scorer.network import ROW_MAX
+from sickbay.errors import ModelFileError
 
 IN_FLIGHT_MAX = 64  # questions; when full, the next is answered with None
 MISSES_MAX = 3  # rounds of missed deadlines in a row until the worker is replaced
@@ -62,7 +63,10 @@ class ModelWorker:
         *,
         signals: Mapping[str, tuple[str, ...]] | None = None,
         only: str = "",
+        start_s: float = START_S,
+        backoff_s: tuple[float, float] = BACKOFF_S,
     ) -> None:
+        self._start_s, self._backoff_s = start_s, backoff_s
         self._models, self._signals, self._only = dict(models), signals, only
         self._clock, self._deliver, self._deadline_s = clock, deliver, deadline_ms / 1000
         self._numbers = {part: i for i, part in enumerate(self._models)}
@@ -80,6 +84,7 @@ class ModelWorker:
         self._deaths: deque[int] = deque(maxlen=64)
         self._file_deaths: dict[str, deque[int]] = {}
         self._set_aside: set[str] = set()
+        self._refused = ""
         self._said: set[str] = set()
         self._reaping: dict[int, tuple[subprocess.Popen[bytes], asyncio.Future[None]]] = {}  # by pidfd
         self._settled: asyncio.Event = asyncio.Event()
@@ -98,8 +103,8 @@ class ModelWorker:
             if timer is not None:
                 timer.cancel()
         self._due = self._next = None
-        if self._worker is not None:
-            self._drop()
+        self._drop()
+        self._settled.set()
         await asyncio.gather(*(gone for _, gone in self._reaping.values()))
 
     async def settled(self) -> None:
@@ -142,6 +147,8 @@ class ModelWorker:
                 texts[part] = (
                     f"{path}: set aside until the next start: the worker died of it {DEATHS_MAX} times in 10 min"
                 )
+            elif self._refused:
+                texts[part] = self._refused
             elif self._ready:
                 texts[part] = self._report.parts.get(part, "ok")
             else:
@@ -241,6 +248,11 @@ class ModelWorker:
         self._ready, self._misses, self._missed_at = False, 0, 0.0
         try:
             self._worker = launch(load_of(usable, self._signals, self._only))
+        except ModelFileError as error:  # more parts than can be named in one frame
+            self._refused = str(error)
+            self._say(f"no model is run: {error}")
+            self._settled.set()
+            return
         except OSError as error:  # no memory, no processes left
             self._restart_later(f"could not be started: {error}")
             return
@@ -249,7 +261,7 @@ class ModelWorker:
         os.set_blocking(self._to, False)
         os.set_blocking(self._from, False)
         self._loop.add_reader(self._from, self._readable)
-        self._next = self._loop.call_later(START_S, self._died, f"was not ready after {START_S:g} s")
+        self._next = self._loop.call_later(self._start_s, self._died, f"was not ready after {self._start_s:g} s")
 
     def _died(self, why: str) -> None:
         """This is the end of a worker, by its own doing or by ours: blame, answers, and another one later."""
@@ -272,7 +284,7 @@ class ModelWorker:
         now = self._clock()
         self._deaths.append(now)
         recent = sum(1 for at in self._deaths if now - at <= DEATHS_MS)
-        wait_s = min(BACKOFF_S[0] * 2.0 ** (recent - 1), BACKOFF_S[1])
+        wait_s = min(self._backoff_s[0] * 2.0 ** (recent - 1), self._backoff_s[1])
         self._say(
             f"the model worker {why}. It is started again; meanwhile every part is judged by its statistics alone"
         )
@@ -291,6 +303,7 @@ class ModelWorker:
         """This kills the worker, answers what is outstanding with None, and leaves its end to be collected."""
         worker, self._worker = self._worker, None
         self._ready = False
+        self._settled.clear()
         if self._from >= 0:
             self._loop.remove_reader(self._from)
         self._to = self._from = -1
@@ -311,7 +324,11 @@ class ModelWorker:
     def _collect(self, worker: subprocess.Popen[bytes]) -> None:
         if worker.poll() is not None:
             return
-        fd = os.pidfd_open(worker.pid)  # becomes readable when the process is gone: no wait() that could block
+        try:
+            fd = os.pidfd_open(worker.pid)  # becomes readable when the process is gone: no wait() that could block
+        except OSError:  # no descriptor left, or a kernel before 5.3: a killed process is gone within milliseconds
+            worker.wait()
+            return
         gone: asyncio.Future[None] = self._loop.create_future()
         self._reaping[fd] = (worker, gone)
 

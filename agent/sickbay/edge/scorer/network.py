@@ -80,7 +80,10 @@ def block(network: Network, offset: int, width: int) -> Network:
             if strays:
                 raise ModelFileError(f"outputs {offset} to {end} also read input {strays[0]}, which is another part's")
             reads = list(range(offset, end))
-        reads = reads or [0]  # a layer has at least one input; this one's weights are all zero
+        elif not reads:  # its outputs are constants; what stands before it is one unit that is always zero
+            layers.append(Layer(((0.0,),) * len(keep), tuple(layer.bias[i] for i in keep), layer.relu))
+            layers.append(Layer(((0.0,) * width,), (0.0,)))
+            break
         layers.append(
             Layer(tuple(tuple(w[j] for j in reads) for w in rows), tuple(layer.bias[i] for i in keep), layer.relu)
         )

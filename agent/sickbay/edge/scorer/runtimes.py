@@ -40,7 +40,7 @@ def open_runtime(name: str, network: Network) -> Run:
 
 
 def tolerance(network: Network, row: Sequence[float]) -> float:
-    """This returns how far two runtimes may differ on a row: 32 float32 roundings of the largest sum they can meet.
+    """This returns how far two runtimes may differ on a row: eight float32 roundings of the largest sum they can meet.
 
     The sum is the network run on magnitudes alone, so that cancellation within a row is allowed for: the error of a dot
     product grows with the sum of its magnitudes (Higham, Accuracy and Stability of Numerical Algorithms, 3.1).
@@ -51,7 +51,7 @@ def tolerance(network: Network, row: Sequence[float]) -> float:
             tuple(tuple(abs(w) for w in weights) for weights in layer.weights), tuple(abs(b) for b in layer.bias)
         )
         magnitudes = networks.run(Network((positive,)), magnitudes)
-    return 32 * EPSILON32 * (1.0 + max(magnitudes))
+    return 8 * EPSILON32 * (1.0 + max(magnitudes))
 
 
 def _trial_rows(width: int) -> list[list[float]]:

@@ -8,6 +8,7 @@ import contextlib
 import math
 import os
 import resource
+import signal
 import sys
 import threading
 from collections.abc import Sequence
@@ -89,9 +90,12 @@ class Models:
 
     def write(self, frame: bytes) -> None:
         """This writes whole frames to stdout, which blocks for as long as the daemon does not read."""
-        with self._lock:
-            while frame:
-                frame = frame[os.write(1, frame) :]
+        try:
+            with self._lock:
+                while frame:
+                    frame = frame[os.write(1, frame) :]
+        except BrokenPipeError:
+            os._exit(0)  # nobody listens any more
 
     def _open(self, index: int, width: int) -> bool:
         """This makes a part's network ready for rows of `width`; where it does not fit, says so once."""
@@ -156,7 +160,7 @@ def main() -> None:
 
 
 def set_limits() -> None:
-    """This bounds the process: memory, open files, no core dump; it runs behind the daemon and is killed before it."""
+    """This bounds the process: memory, files, no core dump; it runs behind the daemon and is killed before it."""
     for kind, most in (
         (resource.RLIMIT_AS, ADDRESS_SPACE_BYTES),
         (resource.RLIMIT_CORE, 0),
@@ -171,6 +175,8 @@ def set_limits() -> None:
         os.close(fd)
     with contextlib.suppress(OSError):
         os.nice(NICENESS)
+    for order in (signal.SIGINT, signal.SIGTERM):  # Ctrl-C and systemd reach the whole group; the daemon ends us
+        signal.signal(order, signal.SIG_IGN)
     sys.setswitchinterval(0.0005)  # questions wait no longer than this behind the importing thread's bytecode
 
 
