@@ -46,6 +46,14 @@ class Node:
             if row is not None:
                 row.view.residuals(fact.estimates)
 
+    def row_over(self, at_ms: int) -> None:
+        """This says that nothing more will come for this instant: rows that are still incomplete are judged as they are."""
+        ward = self.ward
+        ward.advance(at_ms)
+        for row in ward.rows.values():
+            if row.seen:
+                parts.close_row(ward, row, at_ms)
+
     def command(self, order: Command) -> str:
         """This obeys an order and returns what was done; raises OrderRefused with the reason."""
         self.ward.advance(order.at_ms)

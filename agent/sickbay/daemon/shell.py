@@ -243,7 +243,6 @@ class Daemon:
                 if isinstance(effect, Drive):
                     ok, detail = await self.outputs.drive(effect.output, effect.on)
                     self.take(Receipt(effect.effect_id, self.clock(), ok, detail))
-                    log.warning("output %s %s: %s", effect.output, "on" if effect.on else "off", detail)
             if self.uplink is not None and any(isinstance(e, Escalate) for e in effects):
                 self.uplink.wake()
 
