@@ -54,9 +54,38 @@ class ReceiptMessage(msgspec.Struct, frozen=True):
     ids: list[str]
 
 
+class OpenFault(msgspec.Struct, frozen=True):
+    """One fault that is open on the device now, and how far its story has come."""
+
+    id: str
+    revision: int
+
+
+class Digest(msgspec.Struct, frozen=True):
+    """All faults that are open, sent on each connect: what is not in it is closed, so that no clear is ever lost."""
+
+    device: str
+    open: list[OpenFault]
+    boot: int
+
+
+class State(msgspec.Struct, frozen=True):
+    """The device's retained word about itself: birth, heartbeat and, as the last will, its end."""
+
+    device: str
+    state: str  # up | gone
+    boot: int = 0
+    version: str = ""
+    model: str = ""  # the cohort
+    open: int = 0  # faults
+    time: str = ""  # RFC 3339
+
+
 _event = msgspec.json.Decoder(CloudEvent)
 _receipt = msgspec.json.Decoder(ReceiptMessage)
 _escalation = msgspec.json.Decoder(Escalation)
+_digest = msgspec.json.Decoder(Digest)
+_state = msgspec.json.Decoder(State)
 
 
 def decode_event(payload: bytes) -> tuple[CloudEvent, Escalation]:
@@ -79,6 +108,25 @@ def decode_receipt(payload: bytes) -> list[str]:
         return _receipt.decode(payload).ids
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise WireError(f"receipt: not understood: {error}") from None
+
+
+def decode_digest(payload: bytes) -> Digest:
+    """This returns a digest, or raises WireError."""
+    try:
+        return _digest.decode(payload)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise WireError(f"digest: not understood: {error}") from None
+
+
+def decode_state(payload: bytes) -> State:
+    """This returns a device's state, or raises WireError."""
+    try:
+        state = _state.decode(payload)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise WireError(f"state: not understood: {error}") from None
+    if state.state not in ("up", "gone"):
+        raise WireError(f"state: {state.state!r} is neither up nor gone")
+    return state
 
 
 def topic(prefix: str, device: str, leaf: str) -> str:

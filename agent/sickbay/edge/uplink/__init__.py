@@ -1,0 +1,5 @@
+"""This is the way out: it empties the outbox over MQTT 5 and brings receipts and orders in."""
+
+from sickbay.edge.uplink.uplink import Sent, Timing, Uplink
+
+__all__ = ["Sent", "Timing", "Uplink"]
