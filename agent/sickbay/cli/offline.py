@@ -1,4 +1,4 @@
-"""This drives the real node with a recording: the same checks, learning, model and rules as the daemon, in the recording's own time."""
+"""This drives the real node with a recording: the daemon's checks, learning, model and rules, in the recording's own time."""
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path

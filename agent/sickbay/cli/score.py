@@ -1,4 +1,4 @@
-"""This is `sickbay score`: JSON lines in, verdicts out, for streams of which nothing is known. The node and its rules are the daemon's."""
+"""This is `sickbay score`: JSON lines in, verdicts out, for streams of which nothing is known. The node is the daemon's."""
 
 import argparse
 import math
