@@ -295,6 +295,29 @@ def test_stop_leaves_no_process_behind_and_answers_what_is_open(tmp_path: Path) 
     asyncio.run(run())
 
 
+def test_a_unit_without_models_runs_no_process() -> None:
+    """Most small units name no model: they must not pay for one."""
+
+    async def run() -> None:
+        async with Ward({}) as ward:
+            await ward.settled()
+            assert ward.worker.pid is None and ward.worker.status() == {"runtime": "none", "parts": {}}
+            assert await ward.ask("pump", ROW) is None
+
+    asyncio.run(run())
+
+
+def test_a_runtime_that_does_not_exist_is_said(tmp_path: Path) -> None:
+    """A slip of the pen must not look like a device without numpy."""
+
+    async def run() -> None:
+        async with Ward({"pump": unit_file(tmp_path)}, only="tensorflow") as ward:
+            await ward.settled()
+            assert 'no runtime "tensorflow"' in ward.worker.status()["parts"]["pump"]
+
+    asyncio.run(run())
+
+
 def test_mutants_do_not_kill_a_real_worker(tmp_path: Path) -> None:
     """A damaged file is refused or judged as the network it still is; the process lives, the others are served."""
     chance = random.Random(7)

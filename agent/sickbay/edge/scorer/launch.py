@@ -8,6 +8,8 @@ from pathlib import Path
 
 import sickbay
 from sickbay.edge.scorer.frames import Load, load_frame
+from sickbay.edge.scorer.runtimes import CHAIN
+from sickbay.errors import ModelFileError
 
 # -I ignores PYTHON* and the working folder; the folder this very package came from is put back by hand, so that an
 # installed, an editable and a plain source tree all start the worker of their own version.
@@ -32,6 +34,8 @@ def launch(load: Load) -> subprocess.Popen[bytes]:
 
 def load_of(models: Mapping[str, Path], signals: Mapping[str, tuple[str, ...]] | None, only: str) -> Load:
     """This returns what a worker is to load, in the order that questions number parts by."""
+    if only and only not in CHAIN:
+        raise ModelFileError(f'there is no runtime "{only}". There are: {", ".join(CHAIN)}')
     return Load([(part, str(path), signals.get(part) if signals else None) for part, path in models.items()], only)
 
 

@@ -68,9 +68,16 @@ class Models:
 
     def better_runtime(self) -> None:
         """This tries the chain from its best end and switches once to the first that works for every part."""
+        try:
+            self._switch([self._load.only] if self._load.only else runtimes.CHAIN)
+        finally:  # whatever a native runtime threw, pure Python goes on and the daemon hears that nothing better comes
+            self.settled = True
+            self.report()
+
+    def _switch(self, chain: Sequence[str]) -> None:
         with self._lock:
             known = dict(self._networks)  # what is opened meanwhile is opened once more after the switch
-        for name in [self._load.only] if self._load.only else runtimes.CHAIN:
+        for name in chain:
             try:
                 runs = {key: runtimes.open_runtime(name, net) for key, net in known.items()}
             except runtimes.FAILURES as error:
@@ -78,9 +85,7 @@ class Models:
                 continue
             with self._lock:
                 self.runtime, self._runs = name, runs
-            break
-        self.settled = True
-        self.report()
+            return
 
     def report(self) -> None:
         self.tell(Report("", self.runtime, self.settled, dict(self.texts), dict(self.passed_over)))
