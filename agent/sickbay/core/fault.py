@@ -91,7 +91,7 @@ class Entry(msgspec.Struct):
     tested_this_cycle: bool = False
     tested_since_clear: bool = False
     failed_since_clear: bool = False
-    failed_cycles: int = 0  # cycles with a failure, towards confirmation
+    failed_cycles: int = 0  # cycles with a failure since the last tested clean one, towards confirmation
     clean_cycles: int = 0  # tested and clean cycles in a row, towards healing and aging
     occurrences: int = 0
     near_misses: int = 0  # rose past half way and went back without failing
@@ -131,6 +131,7 @@ def end_cycle(entry: Entry, debounce: Debounce) -> None:
         entry.clean_cycles = 0
     elif entry.tested_this_cycle:
         entry.pending = False
+        entry.failed_cycles = 0
         entry.clean_cycles += 1
         _move(entry, Trigger.CYCLE_CLEAN)
         if entry.memory is Memory.CONFIRMED and entry.clean_cycles >= debounce.heal_cycles:
@@ -138,10 +139,8 @@ def end_cycle(entry: Entry, debounce: Debounce) -> None:
             entry.clean_cycles = 0
         elif entry.memory is Memory.HEALED and entry.clean_cycles >= debounce.age_cycles:
             _move(entry, Trigger.AGE)
-            entry.clean_cycles = entry.failed_cycles = 0
+            entry.clean_cycles = 0
             entry.archived += 1
-        elif entry.memory is Memory.CLEAN:
-            entry.failed_cycles = 0
     entry.tested_this_cycle = False
     # A fault that is failing when the cycle turns has failed in the new one too.
     entry.failed_this_cycle = entry.test_failed
@@ -198,7 +197,7 @@ def _near_miss(entry: Entry, debounce: Debounce) -> int:
     """This returns 1 when the counter falls back below zero after half way, without having failed."""
     if entry.test_failed or entry.fdc >= debounce.failed_at:
         entry.rising = False
-    elif entry.fdc >= debounce.failed_at // 2:
+    elif 2 * entry.fdc >= debounce.failed_at:
         entry.rising = True
     elif entry.fdc <= 0 and entry.rising:
         entry.rising = False
