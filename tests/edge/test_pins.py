@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from gpiozero.pins.mock import MockFactory
 from sickbay.edge.pins import BoardPins, FactoryPins, MockPins, PinsError, choose
+from sickbay.edge.pins_line import GuardedLine
 
 
 def test_the_mock_factory_is_taken_where_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,3 +100,16 @@ def test_an_output_cannot_be_read_as_an_input_too() -> None:
         pins.input(17)
     with pytest.raises(PinsError, match="pin 27: it is an input"):
         pins.input(27).drive(1)
+
+
+def test_a_line_whose_chip_was_given_up_is_never_touched_again() -> None:
+    """lgpio's handle is None by then, and each touch a TypeError that would end the daemon: seen on a gpio-sim chip."""
+    pins = MockPins()
+    here = True
+    line = GuardedLine("pin 17", pins.output(17, 1), lambda: here)
+    assert line.level() == 1
+    here = False
+    for touch in (line.level, lambda: line.drive(0), line.take_edges):
+        with pytest.raises(PinsError, match=r"pin 17: No such device\. What to do: the chip has gone"):
+            touch()
+    line.close()

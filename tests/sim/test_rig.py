@@ -4,11 +4,14 @@ import asyncio
 import contextlib
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 import serial
+import sickbay_sim
 from sickbay.config import Gpio, OutputTable, Pin
 from sickbay.core.reading import LineState, Reading
 from sickbay.edge.actuators import Outputs
@@ -195,3 +198,19 @@ def test_senseless_rigs_are_refused(bad: dict[str, object], tmp_path: Path) -> N
     """Better now than as a strange line later."""
     with pytest.raises(ValueError, match=r"fan|format|period_s"):
         Rig(tmp_path, **bad)
+
+
+def test_the_simulator_knows_nothing_of_the_agent() -> None:
+    """One bug in both would hide in both: the machine and its wires must stand alone."""
+    others = "('sickbay', 'gpiozero', 'serial')"
+    code = f"import sys, sickbay_sim.main\nprint([m for m in sys.modules if m.partition('.')[0] in {others}])"
+    simulator = str(Path(sickbay_sim.__file__).parent.parent)
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"PYTHONPATH": simulator},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert done.stdout.strip() == "[]"

@@ -15,6 +15,7 @@ Levels here are electrical: 1 is high. What counts as active is the business of 
 import contextlib
 import importlib.metadata
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -149,7 +150,7 @@ class BoardPins:
                 return pins_kernel.KernelLine.input(chip, pin, pull, count)
             return FactoryInput(factory, pin, pull, "")
 
-        return GuardedLine(_name(pin, chip), guard(_name(pin, chip), make))
+        return self._line(_name(pin, chip), factory, make)
 
     def output(self, pin: int, level: int, chip: str = "") -> Line:
         factory = None if chip else self._header()
@@ -159,13 +160,17 @@ class BoardPins:
                 return pins_kernel.KernelLine.output(chip, pin, level)
             return FactoryOutput(factory, pin, level)
 
-        return GuardedLine(_name(pin, chip), guard(_name(pin, chip), make))
+        return self._line(_name(pin, chip), factory, make)
 
     async def ready(self) -> None:
         return None
 
     def look(self, pin: int, chip: str = "") -> str:
         return guard(_name(pin, chip), lambda: pins_kernel.look(chip, pin))
+
+    def _line(self, name: str, factory: Any, make: Callable[[], Line]) -> Line:
+        # A factory that was dropped has no handle, and its pins raise TypeErrors; lines that hang on it must not be touched.
+        return GuardedLine(name, guard(name, make), lambda: factory is self._factory or factory is None)
 
     def _header(self) -> Any:
         """This returns gpiozero's lgpio factory, None where only gpiod can serve; raises PinsError without a chip."""

@@ -16,7 +16,7 @@ _MENDS = {
     errno.EPERM: "let the user join the group gpio",
     errno.EBUSY: "another program holds it; `gpioinfo` shows which",
     errno.ENOENT: "see whether `ls /dev/gpiochip*` lists it",
-    errno.ENODEV: "the chip has gone; sickbay goes on trying",
+    errno.ENODEV: "the chip has gone; see whether it is still plugged in",
     errno.EINVAL: "the chip has no such line",
 }
 
@@ -66,18 +66,25 @@ def guard(what: str, act: Callable[[], T]) -> T:
 class GuardedLine:
     """A line whose errors all become PinsError."""
 
-    def __init__(self, what: str, line: Line) -> None:
+    def __init__(self, what: str, line: Line, alive: Callable[[], bool] = lambda: True) -> None:
+        """`alive` says whether what the line hangs on is still there; past that the line is never touched again."""
         self._what = what
         self._line = line
+        self._alive = alive
 
     def level(self) -> int:
-        return guard(self._what, self._line.level)
+        return self._do(self._line.level)
 
     def drive(self, level: int) -> None:
-        guard(self._what, lambda: self._line.drive(level))
+        self._do(lambda: self._line.drive(level))
 
     def take_edges(self) -> int:
-        return guard(self._what, self._line.take_edges)
+        return self._do(self._line.take_edges)
+
+    def _do(self, act: Callable[[], T]) -> T:
+        if not self._alive():
+            raise PinsError(f"{self._what}: {os.strerror(errno.ENODEV)}. What to do: {_MENDS[errno.ENODEV]}")
+        return guard(self._what, act)
 
     def close(self) -> None:
         with contextlib.suppress(PinsError):
