@@ -171,11 +171,11 @@ def parse(text: str, name: str = "config") -> Config:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{name}: not TOML: {error}") from None
-    _refuse_unknown(raw, Config, name, "")
+    refuse_unknown(raw, Config, name, "")
     try:
         config = msgspec.convert(raw, Config)
     except msgspec.ValidationError as error:
-        raise ConfigError(f"{name}: {_plain(str(error))}") from None
+        raise ConfigError(f"{name}: {plain(str(error))}") from None
     _refuse_impossible(config, name)
     try:
         equipment(config)
@@ -273,7 +273,7 @@ def socket_path(config: Config) -> Path:
     return state_dir(config) / "sickbay.sock"
 
 
-def _refuse_unknown(raw: object, kind: Any, name: str, at: str) -> None:
+def refuse_unknown(raw: object, kind: Any, name: str, at: str) -> None:
     """This walks tables beside their types and raises at the first key that no type knows."""
     if not isinstance(raw, dict):
         return
@@ -282,7 +282,7 @@ def _refuse_unknown(raw: object, kind: Any, name: str, at: str) -> None:
         of = _dict_value(kind)
         if of is not None:
             for key, value in raw.items():
-                _refuse_unknown(value, of, name, f"{at}{key}.")
+                refuse_unknown(value, of, name, f"{at}{key}.")
         return
     known: dict[str, Any] = {field.encode_name: field.type for field in msgspec.structs.fields(struct)}
     tag = struct.__struct_config__.tag_field
@@ -293,7 +293,7 @@ def _refuse_unknown(raw: object, kind: Any, name: str, at: str) -> None:
             near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
             mend = f'Did you mean "{near[0]}"?' if near else f"Known here: {', '.join(sorted(known))}"
             raise ConfigError(f"{name}: {at}{key}: unknown key. {mend}")
-        _refuse_unknown(value, known[key], name, f"{at}{key}.")
+        refuse_unknown(value, known[key], name, f"{at}{key}.")
 
 
 def _struct_for(kind: Any, raw: dict[str, Any]) -> type[msgspec.Struct] | None:
@@ -315,7 +315,7 @@ def _dict_value(kind: Any) -> Any:
     return typing.get_args(kind)[1] if typing.get_origin(kind) is dict else None
 
 
-def _plain(message: str) -> str:
+def plain(message: str) -> str:
     """This turns msgspec's "... - at `$.a.b`" into "a.b: ..."."""
     found = re.fullmatch(r"(.*?)(?: - at `(?:key in )?\$\.?(.*?)`)?", message, re.DOTALL)
     assert found
@@ -347,6 +347,10 @@ def _refuse_impossible(config: Config, name: str) -> None:
         if isinstance(driver, Gpio):
             for field in fields_of(config, source):
                 if field not in driver.inputs:
-                    raise ConfigError(f"{name}: signals: {source}.{field} is read, but sources.{source} has no such input")
+                    raise ConfigError(
+                        f"{name}: signals: {source}.{field} is read, but sources.{source} has no such input"
+                    )
     if config.mqtt and not re.fullmatch(r"mqtts?://[^/\s]+/?", config.mqtt.url):
-        raise ConfigError(f'{name}: mqtt.url: "{config.mqtt.url}" is not of the form mqtt://HOST:PORT or mqtts://HOST:PORT')
+        raise ConfigError(
+            f'{name}: mqtt.url: "{config.mqtt.url}" is not of the form mqtt://HOST:PORT or mqtts://HOST:PORT'
+        )
