@@ -111,6 +111,7 @@ class Uplink:
         self._tries: dict[str, int] = {}
         self._again_at: dict[str, float] = {}
         self._sent = self._receipted = 0
+        self._settling: set[asyncio.Task[None]] = set()
 
     def wake(self) -> None:
         """This says that there are new rows in the outbox."""
@@ -165,6 +166,8 @@ class Uplink:
                 raise
         finally:
             await session.close()
+            if self._settling:
+                await asyncio.wait(self._settling)
 
     async def _greet(self, session: Session, will: aiomqtt.Will) -> None:
         assert isinstance(will.payload, bytes)
@@ -205,6 +208,13 @@ class Uplink:
         except SickbayError as error:
             self._note_garbage("receipt", str(error))
             return
+        # Once the journal forgets, the node must hear of it, even if the line breaks in between.
+        settling = asyncio.create_task(self._settle(ids))
+        self._settling.add(settling)
+        settling.add_done_callback(self._settling.discard)
+        await asyncio.shield(settling)
+
+    async def _settle(self, ids: list[str]) -> None:
         known = await self._forget(ids)
         for id_ in known:
             self._tries.pop(id_, None)
