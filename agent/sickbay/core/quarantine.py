@@ -55,10 +55,12 @@ TRANSITIONS: dict[tuple[State, Trigger], State] = {
     (_S.PROBATION, _T.BARRED): _S.WOULD_ISOLATE,
     (_S.PROBATION, _T.QUARANTINE): _S.ISOLATED,
     (_S.LOCKED_OUT, _T.RELEASE): _S.PROBATION,
-    (_S.LOCKED_OUT, _T.UNPROVEN): _S.WOULD_ISOLATE,
 }
 OUT_OF_SERVICE = (State.ISOLATED, State.PROBATION, State.LOCKED_OUT)
 ENERGISED = (State.IN_SERVICE, State.WOULD_ISOLATE, State.PROBATION)  # probation of a part is a trial run
+
+
+PROBATION_MAX_MS = 86_400_000  # to which relapses lengthen it
 
 
 class Record(msgspec.Struct):
@@ -75,7 +77,7 @@ class Record(msgspec.Struct):
     relapses: int = 0
     probation_ms: int = 0  # the length of the present or next probation
     driven_ms: int | None = None  # when its output was last moved
-    output_fails: bool = False  # its output did not follow when last asked
+    output_fails: bool = False  # its output did not follow when last moved
 
 
 class Permit(msgspec.Struct, frozen=True):
@@ -140,7 +142,9 @@ class Quarantine:
         group = self._equipment.redundancy_group(signal)
         if len(group) > 1 and not any(map(serves, group)):
             return Permit(False, f"no signal redundant with {signal} is left in service")
-        return Permit(True, f'sensor {signal} belongs to a part declared isolate = "active", and enough signals are left')
+        return Permit(
+            True, f'sensor {signal} belongs to a part declared isolate = "active", and enough signals are left'
+        )
 
     def fault(self, target: str, reason: str, at_ms: int) -> list[Move]:
         """This takes note that a confirmed fault is failing on `target`, and isolates where all guards agree."""
@@ -153,26 +157,28 @@ class Quarantine:
         permit = self.guard(target, at_ms)
         if mode is Mode.OFF and record.state is State.IN_SERVICE:
             return []
+        trigger = self._relapse(record, at_ms)
         if not permit.allowed:
             if record.state is State.WOULD_ISOLATE:
                 record.rule = permit.rule
                 return []
             return self._move(record, Trigger.BARRED, reason, permit.rule, "machine", at_ms)
-        trigger = self._relapse(record, at_ms)
         return self._move(record, trigger, reason, permit.rule, "machine", at_ms)
 
     def _relapse(self, record: Record, at_ms: int) -> Trigger:
-        """This returns FAULT, or RELAPSE where the last release lies less than ten probations back."""
+        """This returns FAULT, or RELAPSE where the last release lies less than ten probations back.
+
+        A relapse counts when it shows, even where a guard puts the move off: the records of WOULD_ISOLATE keep the count.
+        """
         policy = self._equipment.policy
-        soon = record.state is State.PROBATION or (
-            record.state is State.IN_SERVICE and record.by == "released" and at_ms - record.since_ms < 10 * record.probation_ms
-        )
-        if not soon:
-            if record.state is State.IN_SERVICE:
-                record.relapses, record.probation_ms = 0, policy.probation_ms
+        released = record.state is State.IN_SERVICE and record.by == "released"
+        if record.state is State.PROBATION or (released and at_ms - record.since_ms < 10 * record.probation_ms):
+            record.relapses += 1
+            record.probation_ms = max(record.probation_ms, min(2 * record.probation_ms, PROBATION_MAX_MS))
+        elif record.state is State.IN_SERVICE:
+            record.relapses, record.probation_ms = 0, policy.probation_ms
+        if record.relapses == 0:
             return Trigger.FAULT
-        record.relapses += 1
-        record.probation_ms = min(2 * record.probation_ms, 86_400_000)
         return Trigger.TOO_OFTEN if record.relapses >= policy.relapses_max else Trigger.RELAPSE
 
     def healthy(self, target: str, at_ms: int) -> list[Move]:
@@ -235,6 +241,9 @@ class Quarantine:
             return []
         output = self._parts[target].output
         rule = f"output {output} did not follow: the part may still be running"
+        if record.held or record.state is State.LOCKED_OUT:
+            record.rule = rule  # an order and a lock-out stand until a person lifts them
+            return []
         return self._move(record, Trigger.UNPROVEN, record.reason, rule, "machine", at_ms)
 
     def due_ms(self, at_ms: int) -> int | None:
@@ -247,7 +256,11 @@ class Quarantine:
             if record.state is State.PROBATION and not record.ill:
                 wait = record.since_ms + record.probation_ms
             elif record.state is State.ISOLATED and not record.ill and not record.held:
-                wait = record.since_ms + self._equipment.policy.cooldown_ms if self._can_prove_itself(record.target) else None
+                wait = (
+                    record.since_ms + self._equipment.policy.cooldown_ms
+                    if self._can_prove_itself(record.target)
+                    else None
+                )
             elif record.state is State.WOULD_ISOLATE and record.ill:
                 wait = at_ms + 1000
             if wait is not None and (due is None or wait < due):
