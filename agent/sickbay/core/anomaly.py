@@ -1,4 +1,4 @@
-"""This is the view of one part: its rows in, one calibrated score, an alarm that holds, and who is to blame out."""
+"""This is the view of one part: its rows in; one calibrated score, an alarm that holds, and who is to blame out."""
 
 from collections.abc import Sequence
 
@@ -6,16 +6,29 @@ import msgspec
 
 from sickbay.core import baseline
 from sickbay.core.baseline import Learnt
-from sickbay.core.chart import TIMESCALES, Chart
+from sickbay.core.chart import NOISY, SPIKED, SPIKY, STUCK, TIMESCALES, Chart
 from sickbay.core.equipment import Signal
+from sickbay.core.residual import ResidualView
 
 MONTH_S = 30.0 * 86400.0
-ON_ROWS = 3  # rows at or above 1.0 (leaking) that make an alarm
-OFF = 0.6  # an alarm ends below this
+CHANCE_MOST = 1e-3  # of a false alarm a row, however slow the cadence
+LEARN_ROWS_LEAST, LEARN_ROWS_MOST = 40, 100_000
+FIT_ROWS = 30  # first rows that are held against a prior
+FIT_SHARE = 0.25  # of the signals that may lie off the prior: a sensor can be dead at the start, an operating point is new in most
+ON_ROWS = 3  # rows at or above 1.0 that make an alarm
+OFF = 0.6  # an alarm ends after as many rows below this
+SHOCK = 1.6  # score when two signals or more spike in one row: it hit the part, not a cable
+SHOCK_FADE = 0.98
+NOISY_ROWS = 10  # rows of excess noise, in one signal alone, that make it the sensor's
+QUESTION_MOST = 50.0  # deviations: a model need not see wilder rows
 
 
 class PartView:
-    """One part's judgement. `step` once per row; the attributes then say what was found."""
+    """One part's judgement. `step` once per row; the attributes then say what was found.
+
+    `learning`, `rows_left`: whether normal is still being learnt. `score`: 1.0 is the alarm's threshold. `alarm`: the verdict,
+    with persistence and hysteresis. `sensor_faults`: (index, "stuck" | "spikes" | "noise"), marks that only a sensor makes.
+    """
 
     def __init__(
         self,
@@ -25,80 +38,106 @@ class PartView:
         prior: Learnt | None = None,
     ) -> None:
         self.names = [s.name for s in signals]
-        self.learn_rows = max(40, learn_rows)
+        self.learn_rows = min(max(LEARN_ROWS_LEAST, learn_rows), LEARN_ROWS_MOST)
         every_s = max(0.001, min((s.every_ms for s in signals), default=1000) / 1000.0)
-        self.chance = min(1e-3, false_alarms_per_month / (MONTH_S / every_s))
-        self.prior = prior
+        self.chance = min(CHANCE_MOST, max(false_alarms_per_month, 1e-6) * every_s / MONTH_S)
+        self.prior = prior if prior is not None and [s.name for s in prior.signals] == self.names else None
         self.learning = True
-        self.rows_left = self.learn_rows
+        self.rows_left = self.learn_rows if self.prior is None else FIT_ROWS
+        self.settled_anew = False  # a prior was there and did not fit
         self.score = 0.0
         self.alarm = False
         self.since_ms: int | None = None
         self.sensor_faults: list[tuple[int, str]] = []
+        self._fitting = self.prior is not None
         self._rows: list[list[float | None]] = []
         self._learnt: Learnt | None = None
         self._charts: list[Chart] = []
         self._blame = [0.0] * len(self.names)
+        self._masked = [False] * len(self.names)
+        self._share = 1.0
         self._over = 0
+        self._shock = 0.0
+        self._noisy_rows = 0
+        self._residual = ResidualView(len(self.names), self.learn_rows, self.chance)
 
     def step(self, row: Sequence[float | None], at_ms: int) -> None:
         """This judges one row of the part."""
         if self.learning:
-            self._rows.append(list(row))
-            self.rows_left -= 1
-            if self.rows_left <= 0:
-                self._settle()
+            self._learn(row)
             return
-        learn = not self.alarm and self._over == 0
         first = second = third = 0.0
-        blame = self._blame
+        blame, masked = self._blame, self._masked
+        marked = 0
         for j, chart in enumerate(self._charts):
-            s = chart.step(row[j], learn)
+            s = chart.step(row[j])
             blame[j] = s
-            if s > third:
+            if chart.mark:
+                marked += 1
+            if s > third and not masked[j]:
                 if s > first:
                     first, second, third = s, first, second
                 elif s > second:
                     second, third = s, second
                 else:
                     third = s
-        score = (first + 0.5 * second + 0.25 * third) / 1.2
+        score = (first + 0.5 * second + 0.25 * third) * self._share
         if first > score:
             score = first
+        if marked or self.sensor_faults:
+            self._marks()
+        shock = self._shock
+        if shock:
+            if shock > score:
+                score = shock
+            self._shock = shock * SHOCK_FADE if shock > 0.1 else 0.0
+        if self._residual.score > score:
+            score = self._residual.score
         self.score = score
         if score >= 1.0:
-            self._over = min(self._over + 1, ON_ROWS)
-            if self._over >= ON_ROWS and not self.alarm:
+            if self._over < ON_ROWS:
+                self._over += 1
+            if self._over == ON_ROWS and not self.alarm:
                 self.alarm = True
                 self.since_ms = at_ms
-        elif score < OFF:
-            self._over = max(self._over - 1, 0)
-            if self._over == 0 and self.alarm:
+        elif self._over and score < OFF:
+            self._over -= 1
+            if self._over == 0:
                 self.alarm = False
                 self.since_ms = None
 
     def blame(self) -> list[float]:
-        """This returns each signal's own share of the evidence, in units of its own limit."""
+        """This returns each signal's own evidence, in units of its own limit. Never from a model: that smears."""
         return list(self._blame)
 
     def question(self) -> tuple[float, ...]:
         """This returns the last row standardised, for the part's model; 0.0 where a reading is missing."""
-        return tuple(chart.z for chart in self._charts) if self._charts else tuple(0.0 for _ in self.names)
+        if not self._charts:
+            return (0.0,) * len(self.names)
+        row = tuple(
+            0.0 if masked else max(-QUESTION_MOST, min(QUESTION_MOST, chart.z))
+            for chart, masked in zip(self._charts, self._masked, strict=True)
+        )
+        self._residual.asked = row
+        return row
 
     def residuals(self, estimates: Sequence[float] | None) -> None:
-        """This folds in what the model expected of an earlier row."""
+        """This folds in what the model expected of the row last asked about. None: it has no view this time."""
+        if not self.learning:
+            self._residual.answer(estimates, quiet=self._over == 0)
 
-    def explain(self, index: int) -> dict[str, object]:
+    def explain(self, index: int) -> dict[str, float | int | str | bool | None]:
         """This returns numbers for words about one signal."""
-        if not self._charts or self._learnt is None:
+        if self._learnt is None:
             return {"name": self.names[index], "learning": True, "rows_left": self.rows_left}
         chart, learnt = self._charts[index], self._learnt.signals[index]
         found = chart.statistics()
-        ratios = [abs(v) / limit for v, limit in zip(found, learnt.limits, strict=True)]
+        ratios = [abs(v) / most for v, most in zip(found, learnt.limits, strict=True)]
         k = ratios.index(max(ratios))
         usual = learnt.usual[k]
         return {
             "name": self.names[index],
+            "learning": False,
             "value": chart.z / chart.inverse + chart.centre,
             "centre": chart.level / chart.inverse + chart.centre,
             "scale": learnt.scale,
@@ -106,26 +145,128 @@ class PartView:
             "deviations": found[k] / usual if usual > 0.0 else 0.0,
             "direction": "up" if found[k] > 0.0 else "down",
             "score": self._blame[index],
+            "equal_rows": chart.run,
+            "stuck_rows": learnt.stuck_rows,
             "since_ms": self.since_ms,
         }
-
-    def snapshot(self) -> dict[str, object]:
-        """This returns what must outlive a restart: what was learnt, not where the charts stood."""
-        return {"learnt": None if self._learnt is None else msgspec.to_builtins(self._learnt)}
-
-    def restore(self, kept: dict[str, object]) -> None:
-        """This takes up what `snapshot` kept."""
-        if kept.get("learnt") is not None:
-            self._learnt = msgspec.convert(kept["learnt"], Learnt)
-            self._charts = [Chart(signal) for signal in self._learnt.signals]
-            self.learning, self.rows_left = False, 0
 
     def learnt(self) -> Learnt | None:
         """This returns what normal is for this unit, or None while it is still being learnt."""
         return self._learnt
 
-    def _settle(self) -> None:
-        self._learnt = baseline.learn(self.names, self._rows, self.chance)
-        self._charts = baseline.replayed(self._learnt, self._rows)
-        self._rows = []
-        self.learning = False
+    @property
+    def rows_heard(self) -> int:
+        """How many rows of the present learning were heard."""
+        return len(self._rows)
+
+    def mask(self, index: int, masked: bool) -> None:
+        """This takes a signal out of the part's score, or back in. Its own blame and marks go on being judged, in the shadow."""
+        self._masked[index] = masked
+
+    def rest(self) -> None:
+        """This ends an alarm and starts the charts from their levels: the part was off, and is on again."""
+        self.score, self.alarm, self.since_ms, self._over, self._shock = 0.0, False, None, 0, 0.0
+        self.sensor_faults = []
+        self._blame = [0.0] * len(self.names)
+        self._residual.rest()
+        for chart in self._charts:
+            chart.rest()
+
+    def learn_now(self) -> tuple[Learnt | None, list[tuple[float, ...]]]:
+        """This returns what the rows heard so far teach, and those rows standardised; None where they are too few."""
+        if not self.learning or len(self._rows) < LEARN_ROWS_LEAST:
+            return None, []
+        learnt = baseline.learn(self.names, self._rows, self.chance)
+        return learnt, baseline.standardised(learnt, self._rows)
+
+    def forget(self) -> None:
+        """This starts learning anew: a person says that this is a new normal. A change alone never does."""
+        self.learning, self._fitting, self.rows_left = True, False, self.learn_rows
+        self.score, self.alarm, self.since_ms, self._over, self._shock = 0.0, False, None, 0, 0.0
+        self.sensor_faults = []
+        self._rows, self._learnt, self._charts = [], None, []
+        self._blame = [0.0] * len(self.names)
+        self._residual = ResidualView(len(self.names), self.learn_rows, self.chance)
+
+    def snapshot(self) -> dict[str, object]:
+        """This returns what must outlive a restart, as plain lists, numbers and strings."""
+        return {
+            "learnt": None if self._learnt is None else msgspec.to_builtins(self._learnt),
+            "charts": [chart.snapshot() for chart in self._charts],
+            "rows": [list(row) for row in self._rows],
+            "settled_anew": self.settled_anew,
+            "fitting": self._fitting,
+            "over": self._over,
+            "alarm": self.alarm,
+            "residual": self._residual.snapshot(),
+        }
+
+    def restore(self, kept: dict[str, object]) -> None:
+        """This takes up what `snapshot` kept of a part with the same signals; of others it takes nothing."""
+        state = msgspec.convert(kept, _Kept)
+        learnt = state.learnt
+        if learnt is not None:
+            if [s.name for s in learnt.signals] != self.names:
+                return
+            self._go(learnt, [Chart(signal) for signal in learnt.signals])
+            for chart, values in zip(self._charts, state.charts, strict=True):
+                chart.restore(values)
+            self.alarm, self._over = state.alarm, state.over
+            self._residual.restore(state.residual)
+        elif all(len(row) == len(self.names) for row in state.rows):
+            self._rows = state.rows
+            self._fitting = state.fitting and self.prior is not None
+            self.rows_left = max(1, (FIT_ROWS if self._fitting else self.learn_rows) - len(self._rows))
+        self.settled_anew = state.settled_anew
+
+    def _learn(self, row: Sequence[float | None]) -> None:
+        self._rows.append([v if v is not None and -1e18 < v < 1e18 else None for v in row])
+        self.rows_left -= 1
+        if self.rows_left > 0:
+            return
+        if self._fitting and self.prior is not None:
+            self._fitting = False
+            off = baseline.misfits(self.prior, self._rows)
+            if len(off) <= FIT_SHARE * len(self.names):
+                self._go(self.prior, baseline.started(self.prior, self._rows, off))
+                return
+            self.settled_anew = True
+            self.rows_left = max(1, self.learn_rows - len(self._rows))
+            return
+        learnt = baseline.learn(self.names, self._rows, self.chance, self.prior)
+        self._go(learnt, baseline.replayed(learnt, self._rows))
+
+    def _go(self, learnt: Learnt, charts: list[Chart]) -> None:
+        self._learnt, self._charts, self._rows = learnt, charts, []
+        self._share = 1.0 / (1.2 * learnt.joint)
+        self.learning, self.rows_left = False, 0
+
+    def _marks(self) -> None:
+        """Which signals carry a sensor's own mark: a flicker that stopped, spikes, noise that no other shares."""
+        charts = self._charts
+        marks = [chart.mark for chart in charts]
+        faults = [(j, "spikes") for j, mark in enumerate(marks) if mark & SPIKY]
+        stuck = [j for j, mark in enumerate(marks) if mark & STUCK]
+        # Half of the part standing still at once is a machine switched off, or a line that repeats itself: not a sensor.
+        if stuck and (len(stuck) == 1 or 2 * len(stuck) < len(charts)):
+            faults += [(j, "stuck") for j in stuck]
+        noisy = [j for j, mark in enumerate(marks) if mark & NOISY]
+        self._noisy_rows = self._noisy_rows + 1 if len(noisy) == 1 else 0
+        if self._noisy_rows >= NOISY_ROWS and all(b < 0.5 for j, b in enumerate(self._blame) if j != noisy[0]):
+            faults.append((noisy[0], "noise"))
+        self.sensor_faults = faults
+        if sum(1 for mark in marks if mark & SPIKED) >= 2:
+            self._shock = SHOCK
+
+
+class _Kept(msgspec.Struct):
+    """The shape of a snapshot."""
+
+    learnt: Learnt | None
+    charts: list[list[float | None]]
+    rows: list[list[float | None]]
+    settled_anew: bool
+    fitting: bool
+    over: int
+    alarm: bool
+    residual: dict[str, list[float] | float | int]

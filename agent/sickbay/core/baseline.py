@@ -7,27 +7,59 @@ from collections.abc import Sequence
 
 import msgspec
 
-from sickbay.core.chart import TIMESCALES, Chart, SignalLearnt
-from sickbay.core.tails import limit
+from sickbay.core.chart import TIMESCALES, WHITE, Chart, SignalLearnt
+from sickbay.core.flatline import stuck_rows
+from sickbay.core.tails import autocorrelation_rows, limit
 
 Row = Sequence[float | None]
+
 START_ROWS = 20  # the first rows of a learning stretch set the levels and are not judged
+MARGIN = 1.15  # on the deviations that a Gaussian would need: real tails are heavier
+SMALL_SAMPLE = 12.0  # Student's t to first order (Cornish-Fisher): quantile * (1 + about (q^2 + 1) / 4 / freedom)
+LARGEST = 1.3  # an alarm begins no nearer than this times the largest seen in learning
+HIDDEN_SHARE, HIDDEN_MOST = 0.35, 5.0  # see _limits
+PACE_ROWS, PACE = 50, 2.0  # the level may follow twice as fast as over any 50 rows of learning
+SPIKE = 1.5  # a spike is this many times the largest distance seen in learning
+NOISE_LEAST = 4.0  # an alarm for noise begins no nearer than this many times the usual mean squared step
+JOINT = 1.15  # an alarm of the part begins no nearer than this times the largest combined score in learning
+TINY = 1e-9
+SCALE_LEAST = 1e-30
 
 
 class Learnt(msgspec.Struct):
-    """What is known of one part in normal running."""
+    """What is known of one part in normal running. Plain numbers: it is kept in the journal and beside a model."""
 
     signals: list[SignalLearnt]
     rows: int
-    joint: float  # what the combined score reached at the accepted rate, 1.0 or more
+    joint: float = 1.0  # divides the combined score
 
 
-def learn(names: Sequence[str], rows: Sequence[Row], chance: float) -> Learnt:
-    """This returns what normal is, from fault-free rows: levels and scales first, then what the charts do on them."""
-    signals = [_first_pass(name, [row[j] for row in rows]) for j, name in enumerate(names)]
-    for j, signal in enumerate(signals):
-        _second_pass(signal, [row[j] for row in rows], chance)
-    return Learnt(signals, len(rows), 1.0)
+def learn(names: Sequence[str], rows: Sequence[Row], chance: float, prior: Learnt | None = None) -> Learnt:
+    """This returns what normal is, from fault-free rows. `chance` is that of a false alarm a row, of the whole part.
+
+    From `prior`, another operating point of the same kind of part, only ratios are taken: how much each signal wanders
+    beside its noise. Its levels and scales are not: a pump at another speed has others.
+    """
+    chance = chance / max(1, len(names))
+    known = {s.name: s for s in prior.signals} if prior is not None else {}
+    signals = []
+    for j, name in enumerate(names):
+        column = [row[j] for row in rows]
+        signal = _at_rest(name, column, chance)
+        if not signal.blind and signal.scale > 0.0:
+            _in_motion(signal, column, chance, known.get(name))
+        elif not signal.blind:
+            signal.limits = [1.0] * len(TIMESCALES)
+        signals.append(signal)
+    learnt = Learnt(signals, len(rows))
+    learnt.joint = max(1.0, JOINT * _largest_combined(learnt, rows))
+    return learnt
+
+
+def combine(first: float, second: float, third: float) -> float:
+    """This returns a part's score from its three largest: one signal suffices, and two or three near it add up."""
+    score = (first + 0.5 * second + 0.25 * third) / 1.2
+    return first if first > score else score
 
 
 def replayed(learnt: Learnt, rows: Sequence[Row]) -> list[Chart]:
@@ -37,41 +69,154 @@ def replayed(learnt: Learnt, rows: Sequence[Row]) -> list[Chart]:
         column = [row[j] for row in rows]
         chart.start([v for v in column[:START_ROWS] if v is not None])
         for value in column:
-            chart.step(value, True)
+            chart.step(value)
+        chart.leap = chart.spikes = 0.0
     return charts
 
 
-def _first_pass(name: str, column: list[float | None]) -> SignalLearnt:
+def misfits(learnt: Learnt, rows: Sequence[Row]) -> list[int]:
+    """This returns the signals whose first rows lie clearly outside of where, or move otherwise than how, they did in learning."""
+    found = []
+    for j, signal in enumerate(learnt.signals):
+        values = [v for row in rows if (v := row[j]) is not None]
+        if signal.blind or len(values) < 5:
+            continue
+        if signal.scale <= 0.0:
+            if abs(statistics.median(values) - signal.centre) > 0.01 * abs(signal.centre) + TINY:
+                found.append(j)
+            continue
+        z = [(v - signal.centre) / signal.scale for v in values]
+        at = statistics.median(z)
+        step_ms = math.fsum((b - a) ** 2 for a, b in itertools.pairwise(z)) / (len(z) - 1)
+        reach = signal.limits[2]
+        if not signal.low - reach <= at <= signal.high + reach or step_ms > 9.0 * signal.usual[-1]:
+            found.append(j)
+    return found
+
+
+def _at_rest(name: str, column: Sequence[float | None], chance: float) -> SignalLearnt:
+    """Centre, scale and how often nothing moves."""
     values = [v for v in column if v is not None]
-    open_limits = [math.inf] * len(TIMESCALES)
     if len(values) < START_ROWS:
-        return SignalLearnt(name, values[0] if values else 0.0, 0.0, open_limits, [0.0] * 5, 0.0, 0.0, 1.0, len(values))
+        return SignalLearnt(name, values[0] if values else 0.0, 0.0, blind=True)
     centre = statistics.median(values)
+    floor = max(TINY * abs(centre), SCALE_LEAST)
     scale = 1.4826 * statistics.median([abs(v - centre) for v in values])
-    if scale <= 1e-9 * abs(centre):
+    if scale <= floor:
         scale = statistics.pstdev(values)
-    if scale <= 1e-9 * abs(centre):
-        scale = 0.0
+    steps = [b - a for a, b in itertools.pairwise(values)]
+    # A reading that flips between two values has most of its distances near nothing: its steps tell its noise.
+    scale = max(scale, 0.5 * math.sqrt(math.fsum(s * s for s in steps) / len(steps) / 2.0))
     repeats = longest = run = 0
-    for a, b in itertools.pairwise(values):
-        run = run + 1 if a == b else 0
-        repeats += a == b
+    for step in steps:
+        run = run + 1 if step == 0.0 else 0
+        repeats += step == 0.0
         longest = max(longest, run)
-    return SignalLearnt(name, centre, scale, open_limits, [0.0] * 5, 0.0, 0.0, repeats / (len(values) - 1), longest)
+    return SignalLearnt(
+        name,
+        centre,
+        scale if scale > floor else 0.0,
+        stuck_rows=stuck_rows(values, chance),
+        repeat=repeats / len(steps),
+        longest_run=longest,
+    )
 
 
-def _second_pass(signal: SignalLearnt, column: list[float | None], chance: float) -> None:
-    if signal.scale <= 0.0:
-        signal.limits = [1.0] * len(TIMESCALES)
-        return
+def _in_motion(signal: SignalLearnt, column: Sequence[float | None], chance: float, prior: SignalLearnt | None) -> None:
+    """What the chart's own statistics do on these rows, and where alarms therefore begin."""
     chart = Chart(signal)
     chart.start([v for v in column[:START_ROWS] if v is not None])
     seen: list[list[float]] = [[] for _ in TIMESCALES]
+    levels, slows, aways = [], [], []
     for i, value in enumerate(column):
-        chart.step(value, True)
+        before = chart.middle
+        chart.step(value)
         if value is not None and i >= START_ROWS:
             for kept, statistic in zip(seen, chart.statistics(), strict=True):
-                kept.append(abs(statistic))
-    signal.usual = [math.sqrt(math.fsum(v * v for v in kept) / max(1, len(kept))) for kept in seen]
-    signal.limits = [max(limit(kept, chance), 1e-9) for kept in seen]
-    signal.step_ms = math.fsum(seen[-1]) / max(1, len(seen[-1]))
+                kept.append(statistic)
+            levels.append(chart.level)
+            slows.append(chart.slow)
+            aways.append(abs(chart.z - before))
+    if not levels:
+        signal.blind = True
+        return
+    noise = seen.pop()
+    step_ms = max(math.fsum(noise) / len(noise), TINY)
+    _limits(signal, seen, step_ms, chance, prior)
+    signal.usual.append(step_ms)
+    signal.limits.append(max(limit(noise, chance), NOISE_LEAST * step_ms))
+    signal.spike = max(limit(aways, chance), SPIKE * max(aways))
+    signal.low, signal.high = min(slows), max(slows)
+    if len(levels) > 2 * PACE_ROWS:
+        moves = (abs(b - a) for a, b in zip(levels, levels[PACE_ROWS:], strict=False))
+        signal.pace = PACE * max(max(moves) / PACE_ROWS, TINY)
+
+
+def _limits(
+    signal: SignalLearnt, seen: Sequence[Sequence[float]], step_ms: float, chance: float, prior: SignalLearnt | None
+) -> None:
+    """Limits of the four level statistics: so many deviations as the chance asks, more where little is known.
+
+    The part of the variance that white noise explains is known well, from hundreds of steps. The rest is wander, of
+    which 400 rows show only a few independent values: Student's t with that many degrees of freedom.
+    """
+    deviations = -MARGIN * statistics.NormalDist().inv_cdf(min(0.1, 5.0 * chance))
+    signal.usual, signal.limits, signal.freedom = [], [], []
+    wander = 0.0
+    for k, (kept, white) in enumerate(zip(seen, WHITE, strict=True)):
+        explained = 0.5 * step_ms * white
+        ms = max(math.fsum(v * v for v in kept) / len(kept), explained)
+        wander = 1.0 - explained / ms
+        independent = max(2.0, len(kept) / autocorrelation_rows(kept))
+        if prior is not None and prior.scale > 0.0 and not prior.blind:
+            ratio = prior.usual[k] ** 2 / max(prior.usual[-1], TINY) * step_ms
+            ms = min(max(ms, (independent * ms + ratio) / (independent + 1.0)), 1.7 * ms)
+            independent += 1.0
+        freedom = independent / max(wander * wander, 1e-6)
+        rms = math.sqrt(ms)
+        signal.usual.append(rms)
+        signal.freedom.append(freedom)
+        signal.limits.append(max(deviations * (1.0 + SMALL_SAMPLE / freedom) * rms, LARGEST * max(map(abs, kept))))
+    signal.wander = wander
+    # Wander that hides below the noise may come in steps too: accelerometers of a healthy pump rig did so by three
+    # deviations. What the noise can hide bounds it, so that a smooth signal stays sharp.
+    hidden = HIDDEN_SHARE * signal.limits[3] * math.sqrt(wander)
+    for k in range(3):
+        signal.limits[k] = math.hypot(signal.limits[k], min(hidden, HIDDEN_MOST * signal.usual[k]))
+
+
+def _largest_combined(learnt: Learnt, rows: Sequence[Row]) -> float:
+    charts = [Chart(signal) for signal in learnt.signals]
+    for j, chart in enumerate(charts):
+        chart.start([v for row in rows[:START_ROWS] if (v := row[j]) is not None])
+    largest = 0.0
+    for i, row in enumerate(rows):
+        scores = sorted((chart.step(value) for chart, value in zip(charts, row, strict=True)), reverse=True)
+        if i >= START_ROWS:
+            scores += [0.0, 0.0]
+            largest = max(largest, combine(scores[0], scores[1], scores[2]))
+    return largest
+
+
+def started(learnt: Learnt, rows: Sequence[Row], off: Sequence[int]) -> list[Chart]:
+    """This returns charts for a unit that fits `learnt`, levelled on its first rows; those `off` stay at the edge of normal."""
+    charts = []
+    for j, signal in enumerate(learnt.signals):
+        chart = Chart(signal)
+        values = [v for row in rows if (v := row[j]) is not None]
+        if j in off and values:
+            z = (statistics.median(values) - signal.centre) * chart.inverse
+            edge = min(max(z, signal.low), signal.high)
+            values = [edge / chart.inverse + signal.centre]
+        chart.start(values)
+        charts.append(chart)
+    return charts
+
+
+def standardised(learnt: Learnt, rows: Sequence[Row]) -> list[tuple[float, ...]]:
+    """This returns rows as a model sees them: (value - centre) / scale, 0.0 where a reading is missing or never moved."""
+    shapes = [(s.centre, 0.0 if s.blind or s.scale <= 0.0 else 1.0 / s.scale) for s in learnt.signals]
+    return [
+        tuple(0.0 if v is None else (v - centre) * inverse for v, (centre, inverse) in zip(row, shapes, strict=True))
+        for row in rows
+    ]

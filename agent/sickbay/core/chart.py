@@ -1,4 +1,7 @@
-"""This is the control chart of one signal: how far it is, at several timescales, from where it should be."""
+"""This is the control chart of one signal: how far it is, at several timescales, from where it should be.
+
+Everything is in units of the signal's own noise (`SignalLearnt.scale`) and in rows. One row costs about 1.5 us.
+"""
 
 import math
 from collections.abc import Sequence
@@ -6,79 +9,151 @@ from collections.abc import Sequence
 import msgspec
 
 FAST, MIDDLE, SLOW = 2.0 / 4.0, 2.0 / 11.0, 2.0 / 41.0  # EWMAs of 3, 10 and 40 rows
-LEVEL_ROWS = 200.0  # how long the level takes to follow slow wander
+LEVEL = (
+    1.0 / 100.0
+)  # how fast the level may follow slow wander; 200 and 400 rows left too much wander in the statistics
 NOISE = 2.0 / 21.0  # EWMA of 20 rows of the squared step
-TIMESCALES = ("jump", "3 rows", "10 rows", "40 rows", "noise")
-GAP_RESET = 20  # missing rows after which the EWMAs start anew from the level
+NOISE_MOST = 40.0  # times the mean squared step: what one leap may add
 GATE = 0.6  # a signal this near to its limit teaches nothing
-CONSTANT_CAP = 0.9  # a signal that never moved in learning cannot alarm alone
+CONSTANT_MOST = 0.9  # a signal that never moved in learning cannot alarm alone
+DRIFT_ROWS = 20.0  # rows without following after which a pure wanderer's allowance has grown by sqrt(2)
+GAP_ROWS = 20  # missing rows after which the EWMAs start anew from the level
+BURST = 2  # rows in a row beyond the spike limit that are still a spike; the third makes it a leap
+LEAP = 1.6  # score of a leap
+FADE = 0.98  # of leaps and spikes a row: half forgotten after 35 rows
+SPIKES = 2.6  # about three within 20 rows: the sensor's or its cable's fault
+NEVER = 1 << 60
+HUGE = 1e18
+BOUNDLESS = 1e30  # no limit; finite, since JSON has no word for infinity
+
+TIMESCALES = ("jump", "3 rows", "10 rows", "40 rows", "noise")
+STUCK, SPIKED, SPIKY, NOISY = 1, 2, 4, 8  # marks
+
+
+def _white(a: float, b: float) -> float:
+    """The variance that the difference of two EWMAs with gains a and b has on white noise of variance 1."""
+    return a / (2.0 - a) + b / (2.0 - b) - 2.0 * a * b / (a + b - a * b)
+
+
+WHITE = (_white(FAST, SLOW), _white(FAST, LEVEL), _white(MIDDLE, LEVEL), _white(SLOW, LEVEL))
 
 
 class SignalLearnt(msgspec.Struct):
-    """What normal is for one signal. Times are rows; statistics are in units of `scale`."""
+    """What normal is for one signal."""
 
     name: str
-    centre: float
-    scale: float  # of one reading about its level; 0: it never moved
-    limits: list[float]  # per timescale: where it counts as an alarm
-    usual: list[float]  # per timescale: root mean square in normal running
-    drift: float  # random walk of the level, per square root of a row
-    step_ms: float  # mean square of the step from row to row
-    repeat: float  # share of rows equal to the row before
-    longest_run: int  # rows
+    centre: float  # in the signal's own unit
+    scale: float  # of one reading about its centre, in its own unit; 0.0: it never moved
+    blind: bool = False  # too few readings to say anything
+    limits: list[float] = msgspec.field(default_factory=lambda: [BOUNDLESS] * 5)  # per timescale: where an alarm begins
+    usual: list[float] = msgspec.field(
+        default_factory=lambda: [1.0] * 5
+    )  # per timescale: root mean square in normal running (noise: mean squared step)
+    freedom: list[float] = msgspec.field(
+        default_factory=lambda: [1.0] * 4
+    )  # per timescale: independent values behind `usual`
+    wander: float = 0.0  # share of the slowest statistic's variance that white noise does not explain
+    low: float = 0.0  # lowest and highest that the 40-row mean was
+    high: float = 0.0
+    pace: float = BOUNDLESS  # fastest that the level may follow, per row
+    spike: float = BOUNDLESS  # a reading this far from the last ten is a spike
+    stuck_rows: int = 0  # equal rows that mean stuck; 0: no number does
+    repeat: float = 1.0  # share of rows equal to the row before
+    longest_run: int = 0  # equal rows
 
 
 class Chart:
-    """The running state of one signal's chart. `step` is the hot path: no allocation."""
+    """The running state of one signal's chart. `step` is the hot path: flat, and it allocates nothing lasting."""
 
     __slots__ = (
-        "centre", "constant", "drift2", "fast", "g_fast", "g_jump", "g_middle", "g_noise", "g_slow", "held", "inverse",
-        "last", "level", "middle", "missing", "noise", "run", "score", "slow", "z",
+        "blind", "burst", "centre", "constant", "drift", "fast", "g_fast", "g_jump", "g_middle", "g_noise", "g_slow",
+        "held", "inverse", "last", "leap", "level", "mark", "middle", "missing", "noise", "noise_most", "pace", "run",
+        "score", "slow", "spike", "spiked", "spikes", "stuck_rows", "z",
+    )  # fmt: skip
+    STATE = (
+        "level", "fast", "middle", "slow", "noise", "last", "leap", "spikes", "z", "score", "run", "held", "missing",
+        "burst", "spiked",
     )  # fmt: skip
 
     def __init__(self, learnt: SignalLearnt) -> None:
         self.centre = learnt.centre
+        self.blind = learnt.blind
         self.constant = learnt.scale <= 0.0
-        self.inverse = 1.0 / (learnt.scale if learnt.scale > 0.0 else max(abs(learnt.centre) * 0.01, 1e-9))
+        # What never moved has no noise to measure by: a hundredth of its value stands in, and it cannot alarm alone.
+        self.inverse = 1.0 / (learnt.scale if learnt.scale > 0.0 else max(abs(learnt.centre) * 0.01, 1e-6))
         self.g_jump, self.g_fast, self.g_middle, self.g_slow, self.g_noise = (1.0 / v for v in learnt.limits)
-        self.drift2 = learnt.drift * learnt.drift
+        self.drift = learnt.wander / DRIFT_ROWS
+        self.pace = learnt.pace
+        self.spike = learnt.spike
+        self.stuck_rows = learnt.stuck_rows if learnt.stuck_rows > 0 else NEVER
+        self.noise = learnt.usual[-1]
+        self.noise_most = NOISE_MOST * learnt.usual[-1] if learnt.limits[-1] < BOUNDLESS else BOUNDLESS
         self.level = self.fast = self.middle = self.slow = 0.0
-        self.noise = learnt.step_ms
         self.last = math.nan
+        self.leap = self.spikes = self.z = self.score = 0.0
         self.run = 0  # rows since the value last changed
         self.held = 0  # rows since the level last learnt
         self.missing = 0
-        self.z = 0.0
-        self.score = 0.0
+        self.burst = 0  # rows in a row beyond the spike limit
+        self.spiked = 0  # 2 in the row of a spike, 1 in the next
+        self.mark = 0
 
-    def step(self, value: float | None, learn: bool) -> float:
+    def start(self, values: Sequence[float]) -> None:
+        """This puts every level where the first values are."""
+        if values:
+            mean = math.fsum(values) / len(values)
+            self.level = self.fast = self.middle = self.slow = (mean - self.centre) * self.inverse
+
+    def step(self, value: float | None) -> float:
         """This returns how near the signal is to its limit: 1.0 is on it. A missing value says nothing: 0.0."""
-        if value is None:
+        if value is None or not -HUGE < value < HUGE or self.blind:
             self.missing += 1
             self.held += 1
             self.z = self.score = 0.0
+            self.mark = 0
             return 0.0
         if self.missing:
-            if self.missing > GAP_RESET:
+            if self.missing > GAP_ROWS:
                 self.fast = self.middle = self.slow = self.level
                 self.last = math.nan
             self.missing = 0
-        z = (value - self.centre) * self.inverse
-        if z == self.last:
-            self.run += 1
+        self.z = z = (value - self.centre) * self.inverse
+        change = z - self.last
+        self.last = z
+        mark = 0
+        if change == 0.0:
+            self.run = run = self.run + 1
+            if run >= self.stuck_rows:
+                mark = STUCK
         else:
             self.run = 0
-        step = z - self.last
-        self.last = self.z = z
-        fast = self.fast
-        fast += FAST * (z - fast)
-        self.fast = fast
         middle = self.middle
-        middle += MIDDLE * (z - middle)
-        self.middle = middle
+        away = z - middle
+        spike = self.spike
+        spiked = self.spiked
+        if away > spike or away < -spike:
+            self.burst = burst = self.burst + 1
+            self.spiked = spiked = 2
+            mark |= SPIKED
+            if burst <= BURST:
+                # A single wild value must not drag the means along; a third in a row is where the signal now is.
+                z = middle + (spike if away > 0.0 else -spike)
+                if burst == 1:
+                    self.spikes += 1.0
+            elif burst == BURST + 1:
+                self.leap = LEAP
+        elif spiked:
+            self.burst = 0
+            self.spiked = spiked = spiked - 1
+        if self.spikes:
+            self.spikes *= FADE
+            if self.spikes > SPIKES:
+                mark |= SPIKY
+        fast = self.fast
+        self.fast = fast = fast + FAST * (z - fast)
+        self.middle = middle = middle + MIDDLE * (z - middle)
         slow = self.slow
-        slow += SLOW * (z - slow)
-        self.slow = slow
+        self.slow = slow = slow + SLOW * (z - slow)
         level = self.level
         score = abs(fast - level) * self.g_fast
         other = abs(middle - level) * self.g_middle
@@ -89,32 +164,59 @@ class Chart:
             score = other
         held = self.held
         if held:
-            score /= math.sqrt(1.0 + held * self.drift2)
+            # What is known to wander may have gone on wandering while its level was not followed.
+            score /= math.sqrt(1.0 + held * self.drift)
         other = abs(fast - slow) * self.g_jump
         if other > score:
             score = other
-        if step == step:
-            self.noise += NOISE * (step * step - self.noise)
-            other = self.noise * self.g_noise
+        if not spiked and change == change:
+            change *= change
+            if change > self.noise_most:
+                change = self.noise_most
+            noise = self.noise
+            self.noise = noise = noise + NOISE * (change - noise)
+            other = noise * self.g_noise
             if other > score:
                 score = other
-        if self.constant and score > CONSTANT_CAP:
-            score = CONSTANT_CAP
-        if learn and score < GATE:
-            self.level = level + (z - level) / LEVEL_ROWS
-            if held:
-                self.held = 0
+            if other > 1.0:
+                mark |= NOISY
+        leap = self.leap
+        if leap:
+            self.leap = leap * FADE if leap > 0.1 else 0.0
+            if leap > score:
+                score = leap
+        if score < GATE:
+            pace = self.pace
+            move = (middle - level) * LEVEL
+            self.level = level + (move if -pace <= move <= pace else pace if move > 0.0 else -pace)
+            self.held = 0
         else:
             self.held = held + 1
+            if self.constant and score > CONSTANT_MOST:
+                score = CONSTANT_MOST
+        self.mark = mark
         self.score = score
         return score
+
+    def rest(self) -> None:
+        """This forgets the last readings, not what is normal."""
+        self.fast = self.middle = self.slow = self.level
+        self.last = math.nan
+        self.leap = self.spikes = self.z = self.score = 0.0
+        self.run = self.burst = self.spiked = self.mark = 0
 
     def statistics(self) -> tuple[float, float, float, float, float]:
         """This returns the signed statistics behind the score, in the order of TIMESCALES."""
         level = self.level
         return self.fast - self.slow, self.fast - level, self.middle - level, self.slow - level, self.noise
 
-    def start(self, values: Sequence[float]) -> None:
-        """This puts all levels where the first values are."""
-        mean = math.fsum(values) / len(values) if values else 0.0
-        self.level = self.fast = self.middle = self.slow = (mean - self.centre) * self.inverse if values else 0.0
+    def snapshot(self) -> list[float | None]:
+        """This returns the running state, in the order of STATE; None for what is not a number yet."""
+        values = [float(getattr(self, name)) for name in self.STATE]
+        return [None if v != v else v for v in values]
+
+    def restore(self, kept: Sequence[float | None]) -> None:
+        """This takes up what `snapshot` kept."""
+        for name, value in zip(self.STATE, kept, strict=True):
+            number = math.nan if value is None else value
+            setattr(self, name, int(number) if type(getattr(self, name)) is int else number)

@@ -20,12 +20,13 @@ from sickbay.core.checks import SignalChecks
 from sickbay.core.fault import Entry, Memory
 from sickbay.core.quarantine import Record, State
 from sickbay.core.reading import Quality
+from sickbay.core.residual import ResidualView
 from sickbay.core.triage import TriageState
 from sickbay.core.ward import Ward
 from sickbay.errors import SickbayError
 
 FORMAT = 1
-_CLASSES: dict[str, type] = {c.__name__: c for c in (PartView, Chart, SignalChecks)}
+_CLASSES: dict[str, type] = {c.__name__: c for c in (PartView, Chart, ResidualView, SignalChecks)}
 _STRUCTS: dict[str, type[msgspec.Struct]] = {
     c.__name__: c for c in (Learnt, SignalLearnt, Case, Overlay, Entry, Record, TriageState)
 }

@@ -1,0 +1,41 @@
+"""This says after how many equal readings a signal must be stuck: by its own noise, never by time alone.
+
+A sensor's noise is its excitation: where it visibly flickers in normal running, standing still is a fault within a few rows.
+Where it does not (a thermostat's water held 794 s, a barometer 5007 s on healthy cars), no run of any length says anything.
+"""
+
+import itertools
+import math
+from collections.abc import Sequence
+
+from sickbay.core.tails import limit
+
+ALTERNATE_LEAST = 0.35  # share of steps that turn back: white noise 2/3, a random walk 1/2, a ramp 0
+REPEAT_MOST = 0.65  # share of equal neighbours above which the noise is too small for the sensor's steps
+NOISE_LEAST = 0.4  # standard deviation of the noise in smallest steps: below, a value can rest between two steps
+ROWS_LEAST = 8
+RUN_MARGIN = 2.0  # times the longest normal run
+
+
+def stuck_rows(values: Sequence[float], chance: float) -> int:
+    """This returns how many repeats in a row mean stuck; 0: standing still means nothing for this signal."""
+    steps = [b - a for a, b in itertools.pairwise(values)]
+    moves = [s for s in steps if s != 0.0]
+    if len(steps) < 40 or len(moves) < 20:
+        return 0
+    alternate = sum(a * b < 0.0 for a, b in itertools.pairwise(moves)) / (len(moves) - 1)
+    repeat = 1.0 - len(moves) / len(steps)
+    smallest = min(map(abs, moves))
+    noise = math.sqrt(math.fsum(s * s for s in moves) / len(steps) / 2.0)
+    if alternate < ALTERNATE_LEAST or repeat > REPEAT_MOST or noise < NOISE_LEAST * smallest:
+        return 0
+    runs, run = [], 0
+    for step in steps:
+        if step == 0.0:
+            run += 1
+        else:
+            runs.append(run)
+            run = 0
+    runs.append(run)
+    tail = limit([float(r) for r in runs], chance * len(steps) / len(runs))
+    return max(ROWS_LEAST, math.ceil(tail), math.ceil(RUN_MARGIN * max(runs)))

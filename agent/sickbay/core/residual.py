@@ -1,0 +1,77 @@
+"""This is the second view of a part: what its model could not explain, calibrated on the unit's own normal answers."""
+
+import math
+from collections.abc import Sequence
+
+from sickbay.core.tails import autocorrelation_rows, limit
+
+SMOOTH = 2.0 / 6.0  # EWMA of 5 answers
+LEAST_ANSWERS = 100  # before the view says anything
+MARGIN = 1.3
+STALE_FADE = 0.8  # of the score for each row without an answer
+
+
+class ResidualView:
+    """Mean squared residual of a part's rows (Q, the squared prediction error), smoothed, against its own normal.
+
+    The first answers calibrate it, while nothing is suspect. Without answers it is silent and costs nothing.
+    """
+
+    __slots__ = ("_chance", "_kept", "_limit", "_mean", "_needed", "_usual", "asked", "score", "width")
+
+    def __init__(self, width: int, learn_rows: int, chance: float) -> None:
+        self.width = width
+        self.score = 0.0
+        self.asked: tuple[float, ...] | None = None
+        self._needed = max(LEAST_ANSWERS, min(learn_rows, 4000))
+        self._chance = chance
+        self._kept: list[float] = []
+        self._limit = 0.0  # 0: not calibrated
+        self._usual = 0.0
+        self._mean = 0.0
+
+    def answer(self, estimates: Sequence[float] | None, quiet: bool) -> None:
+        """This takes the model's estimates of the row last asked about."""
+        asked, self.asked = self.asked, None
+        if estimates is None or asked is None or len(estimates) != self.width:
+            self.score = self.score * STALE_FADE if self.score > 0.05 else 0.0
+            return
+        total = 0.0
+        for z, expected in zip(asked, estimates, strict=True):
+            total += (z - expected) * (z - expected)
+        value = math.sqrt(total / self.width)
+        if not value < 1e9:  # a model that answers NaN has no view
+            self.score = self.score * STALE_FADE
+            return
+        self._mean += SMOOTH * (value - self._mean)
+        if self._limit > 0.0:
+            self.score = max(0.0, self._mean - self._usual) / self._limit
+        elif quiet:
+            self._kept.append(self._mean)
+            if len(self._kept) >= self._needed:
+                self._calibrate()
+
+    def rest(self) -> None:
+        """This forgets the last answers, not their calibration."""
+        self.score, self.asked = 0.0, None
+        self._mean = self._usual
+
+    def snapshot(self) -> dict[str, list[float] | float | int]:
+        """This returns what must outlive a restart."""
+        return {"kept": list(self._kept), "limit": self._limit, "usual": self._usual, "mean": self._mean}
+
+    def restore(self, kept: dict[str, list[float] | float | int]) -> None:
+        """This takes up what `snapshot` kept."""
+        values, most, usual, mean = kept["kept"], kept["limit"], kept["usual"], kept["mean"]
+        assert isinstance(values, list) and not isinstance(most, list)
+        assert not isinstance(usual, list) and not isinstance(mean, list)
+        self._kept, self._limit, self._usual, self._mean = list(values), float(most), float(usual), float(mean)
+
+    def _calibrate(self) -> None:
+        kept = self._kept[10:]  # the first answers still carry the start of the mean
+        self._usual = math.fsum(kept) / len(kept)
+        away = [abs(v - self._usual) for v in kept]
+        independent = len(kept) / autocorrelation_rows(kept)
+        caution = 1.0 + 2.0 / math.sqrt(max(1.0, independent / 4.0))
+        self._limit = max(MARGIN * limit(away, self._chance), caution * max(away), 0.05 * self._usual, 1e-9)
+        self._kept = []
