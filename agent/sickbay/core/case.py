@@ -11,7 +11,7 @@ class Overlay(msgspec.Struct):
     ack_reason: str = ""
     shelved_until_ms: int | None = None
     shelved_by: str | None = None
-    suppressed_by: str | None = None  # the fault id of the root cause
+    suppressed_by: str | None = None  # the fault id of the root cause; nothing is told while that is open
     out_of_service: bool = False  # its target is isolated
     latched: bool = False  # chattered: stays open until a person acks it
     queued: int = 0  # the latest revision in the outbox
@@ -36,6 +36,7 @@ class Case(msgspec.Struct):
     revision: int = 0
     told: str = ""  # what the last message said, in short: a change is worth an update
     due_ms: int | None = None  # when its next message may leave
+    waits: bool = False  # its next message was put off by the budget, and counted
     closed_ms: int | None = None
     clear_ms: int | None = None  # since when its fault is gone; None: it is failing
     part: str | None = None  # the part it concerns, for the frame and the words

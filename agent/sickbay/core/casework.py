@@ -1,7 +1,7 @@
 """This turns results into cases: it qualifies, finds the root, opens, keeps, and closes."""
 
 from sickbay.core import isolating, story, telling
-from sickbay.core.case import Case
+from sickbay.core.case import Case, Overlay
 from sickbay.core.classes import CLASSES, SENSOR_CHECKS
 from sickbay.core.diagnosis import Finding
 from sickbay.core.fault import Change, Entry, Memory, Result
@@ -46,21 +46,26 @@ def _failed(ward: Ward, target: str, class_: str, finding: Finding) -> None:
     if entry.memory is not Memory.CONFIRMED:
         return  # pending: a class that must fail in more than one cycle
     root = _root(ward, finding)
+    case = ward.triage.opened(lambda fault_id: _case(ward, fault_id, entry, finding, root), ward.now_ms)
     if root is not None:
         ward.emit("verdict", target, **{"class": class_, "symptom_of": root.id})
-        return
-    case = ward.triage.opened(lambda fault_id: _case(ward, fault_id, entry, finding), ward.now_ms)
+    else:
+        _speaks(ward, case)
+    ward.soon(case.due_ms)
+
+
+def _speaks(ward: Ward, case: Case) -> None:
+    """This lets a case that nothing else explains act: mute what it explains, be noted, isolate."""
     _take_over(ward, case)
     ward.emit("fault", case.id, **telling.gist_of(ward, case))
     isolating.isolate(ward, case)
-    ward.soon(case.due_ms)
 
 
 def hand_over(ward: Ward, part: str, finding: Finding) -> None:
     """This moves a part's case to the sensor that turned out to be its cause, or opens one for the sensor."""
     origin = (finding.target, finding.class_)
     case = ward.triage.open_case((part, "anomaly"))
-    if case is not None and ward.triage.open_case(origin) is None:
+    if case is not None and case.layer == "unknown" and ward.triage.open_case(origin) is None:
         ward.triage.rekey(case, origin)
         case.class_, case.next_step = finding.class_, CLASSES[finding.class_].next_step
     judge(ward, finding.target, finding.class_, Result.FAILED, finding)
@@ -68,18 +73,25 @@ def hand_over(ward: Ward, part: str, finding: Finding) -> None:
 
 def _still(ward: Ward, case: Case, finding: Finding) -> None:
     """This takes in that an open case fails again, or that its cause has become clear."""
-    case.clear_ms = None
+    if case.clear_ms is not None:
+        case.clear_ms = None
+        root = _root(ward, finding, case)
+        case.overlay.suppressed_by = root.id if root is not None else None
+        ward.changed(case)
     if case.layer == "unknown" and finding.layer != "unknown":
         case.layer, case.target = finding.layer, finding.target
         case.evidence, case.counter_evidence = list(finding.evidence), list(finding.counter)
         case.severity = telling.severity(ward, finding)
+        root = _root(ward, finding, case) if case.revision == 0 else None
+        if root is not None:
+            case.overlay.suppressed_by = root.id
         _take_over(ward, case)
         ward.emit("fault", case.id, **telling.gist_of(ward, case))
         ward.changed(case)
     isolating.isolate(ward, case)
 
 
-def _case(ward: Ward, fault_id: str, entry: Entry, finding: Finding) -> Case:
+def _case(ward: Ward, fault_id: str, entry: Entry, finding: Finding, root: Case | None) -> Case:
     signals = _concerned(ward, finding)
     row = ward.rows.get(entry.target)
     onset = row.view.since_ms if row is not None and row.view.since_ms is not None else entry.last_ms
@@ -95,6 +107,7 @@ def _case(ward: Ward, fault_id: str, entry: Entry, finding: Finding) -> Case:
         evidence=list(finding.evidence),
         counter_evidence=list(finding.counter),
         next_step=CLASSES[finding.class_].next_step,
+        overlay=Overlay(suppressed_by=root.id if root is not None else None),
         part=next((p.name for p in ward.equipment.parts if finding.target in (p.name, *p.signals)), None),
         signals=tuple(signals),
         frame={name: list(ward.channels[name].ring) for name in signals},
@@ -111,22 +124,27 @@ def _concerned(ward: Ward, finding: Finding) -> list[str]:
     return names[: story.FRAME_SIGNALS]
 
 
-def _root(ward: Ward, finding: Finding) -> Case | None:
-    """This returns the open case that explains a new finding, if any."""
-    channel = ward.channels.get(finding.target)
+def _root(ward: Ward, finding: Finding, own: Case | None = None) -> Case | None:
+    """This returns the open case that explains a finding, if any: never the finding's own, nor one that it explains itself."""
     for case in ward.triage.open_cases():
-        if finding.symptom_of is not None and case.target == finding.symptom_of:
-            return case
-        if (
-            case.layer == "line"
-            and channel is not None
-            and channel.spec.source == case.target
-            and finding.class_ == "silent"
-        ):
-            return case
-        if case.layer == "part" and case.is_failing and _explains(ward, case, finding):
-            return case
+        if case is not own and _is_root(ward, case, finding):
+            top: Case | None = case
+            while top is not None and top is not own and top.overlay.suppressed_by is not None:
+                top = ward.triage.cases.get(top.overlay.suppressed_by)
+            if top is not None and top is not own and top.is_open:
+                return top
     return None
+
+
+def _is_root(ward: Ward, case: Case, finding: Finding) -> bool:
+    if finding.symptom_of is not None and case.target == finding.symptom_of:
+        return True
+    if case.layer == "line" and finding.class_ == "silent":
+        channel = ward.channels.get(finding.target)
+        return channel is not None and channel.spec.source == case.target
+    if case.layer == "surroundings" and finding.layer == "surroundings":
+        return case.is_failing and case.class_ == finding.class_
+    return case.layer == "part" and case.is_failing and _explains(ward, case, finding)
 
 
 def _explains(ward: Ward, case: Case, finding: Finding) -> bool:
@@ -152,6 +170,11 @@ def _passed(ward: Ward, target: str, class_: str) -> None:
     case = ward.triage.open_case((target, class_))
     if case is None:
         return
+    cleared(ward, case)
+
+
+def cleared(ward: Ward, case: Case) -> None:
+    """This takes in that a case's fault is gone: what it kept out of service may begin to prove itself."""
     case.clear_ms = ward.now_ms
     ward.soon(ward.now_ms + ward.equipment.policy.probation_ms)
     if case.target in ward.quarantine.records and not _ill(ward, case.target):
@@ -160,6 +183,20 @@ def _passed(ward: Ward, target: str, class_: str) -> None:
         else:
             ward.quarantine.records[case.target].ill = False
     ward.soon(ward.quarantine.due_ms(ward.now_ms))
+
+
+def show_anew(ward: Ward, name: str) -> None:
+    """This forgets that a fault of `name` was seen already, so that one which lasts is found, and told, once more."""
+    ward.lost_sources.pop(name, None)
+    channel = ward.channels.get(name)
+    if channel is not None:
+        channel.silent = False
+        for row, i in channel.rows:
+            row.sensor_failing = {key: None for key in row.sensor_failing if key[0] != i}
+    row_of = ward.rows.get(name)
+    if row_of is not None:
+        row_of.alarm_rows, row_of.settled = 0, False
+    ward.soon(ward.now_ms + 1)
 
 
 def _ill(ward: Ward, target: str) -> bool:
@@ -179,6 +216,9 @@ def close_cases(ward: Ward, now: int) -> None:
             continue
         if ward.triage.close(case, now):
             ward.emit("fault", case.id, state="closed", target=case.target)
+            for other in ward.triage.orphans(case):
+                _speaks(ward, other)
+                ward.changed(other)
             if case.target in ward.quarantine.records and not _ill(ward, case.target):
                 isolating.moved(ward, ward.quarantine.healthy(case.target, now))
 
@@ -189,12 +229,33 @@ def driven(ward: Ward, receipt: Receipt) -> None:
     ward.emit("output", output, on=on, ok=receipt.ok, detail=receipt.detail)
     result = Result.PASSED if receipt.ok else Result.FAILED
     finding = Finding("part", output, "no_effect", (f"{output} ordered {'on' if on else 'off'}: {receipt.detail}",))
-    isolating.moved(ward, ward.quarantine.proven(part, receipt.ok, ward.now_ms))
+    isolating.proven(ward, part, receipt.ok)
     judge(ward, output, "no_effect", result, finding)
+
+
+def _watched(ward: Ward, entry: Entry) -> bool:
+    """This returns whether a monitor that speaks only when something changes has watched in this cycle.
+
+    Without its word at the end of a cycle, a fault that is gone would never heal: nothing says "passed" twice.
+    """
+    channel, row = ward.channels.get(entry.target), ward.rows.get(entry.target)
+    debounce = CLASSES[entry.class_].debounce
+    if entry.class_ == "no_effect" or debounce.inc < debounce.failed_at:
+        return False  # an output is tested by an order only; what counts samples speaks at each of them
+    if channel is not None:
+        learns = any(r.view.learning for r, _ in channel.rows)
+        return channel.at_ms is not None and channel.at_ms > ward.cycle_ms and (entry.class_ == "silent" or not learns)
+    if row is not None:
+        return row.at_ms > ward.cycle_ms and not row.view.learning and not row.paused
+    heard = any((c.at_ms or 0) > ward.cycle_ms for c in ward.by_source.get(entry.target, ()))
+    return heard or entry.class_ == "store"
 
 
 def end_cycle(ward: Ward) -> None:
     """This closes an operation cycle and opens the next."""
+    for entry in list(ward.faults.entries.values()):
+        if not entry.test_failed and entry.class_ not in SENSOR_CHECKS and _watched(ward, entry):
+            judge(ward, entry.target, entry.class_, Result.PASSED)
     ward.faults.end_cycle()
     ward.cycle_ms = ward.now_ms
     for channel in ward.channels.values():

@@ -19,6 +19,8 @@ def reading(ward: Ward, reading: Reading) -> None:
     at = reading.at_ms
     if at > ward.now_ms:
         ward.now_ms = at
+    else:
+        at = ward.now_ms  # time never goes back: what comes late counts from when it came
     value = reading.value
     failed = channel.checks.step(value, at)
     channel.value = value
@@ -37,7 +39,6 @@ def reading(ward: Ward, reading: Reading) -> None:
             parts.close_row(ward, row, at)
         if not row.seen:
             row.opened_ms = at
-            ward.soon(at + int(parts.ROW_WAITS * row.period_ms))
         row.row[i] = usable
         row.seen |= bit
         if row.seen == row.full:
@@ -72,8 +73,7 @@ def _qualify(ward: Ward, channel: Channel, failed: int) -> None:
 def _spoke(ward: Ward, channel: Channel) -> None:
     channel.silent = False
     casework.judge(ward, channel.spec.name, "silent", Result.PASSED)
-    if all(not c.silent for c in ward.by_source[channel.spec.source]):
-        _line_back(ward, channel.spec.source)
+    _line_back(ward, channel.spec.source)
 
 
 def fell_silent(ward: Ward, channel: Channel, now: int) -> None:
@@ -84,8 +84,10 @@ def fell_silent(ward: Ward, channel: Channel, now: int) -> None:
     channel.quality = Quality.SILENT
     overdue_s = channel.checks.quiet_ms(now) / 1000.0
     finding = silence(spec.name, spec.source, len(peers), quiet, overdue_s)
-    if finding.layer == "line" and spec.source not in ward.lost_sources:
-        _line_lost(ward, spec.source, finding, "no frames come")
+    if finding.layer == "line":
+        if spec.source not in ward.lost_sources:
+            _line_lost(ward, spec.source, finding, "no frames come")
+        finding = Finding("sensor", spec.name, "silent", finding.evidence[:1])
     casework.judge(ward, spec.name, "silent", Result.FAILED, finding)
 
 
@@ -96,7 +98,7 @@ def line(ward: Ward, state: LineState) -> None:
         says = state.detail or "it does not answer"
         finding = Finding("line", source, "unplugged", (f"{source}: {says}",))
         _line_lost(ward, source, finding, says)
-    elif state.alive and source in ward.lost_sources:
+    elif state.alive and not _is_mute(ward, source):
         _line_back(ward, source)
     frames = state.good + state.garbage
     if frames:
@@ -116,6 +118,12 @@ def _line_lost(ward: Ward, source: str, finding: Finding, says: str) -> None:
         channel = ward.channels.get(other.target)
         if case and other.class_ == "silent" and channel is not None and channel.spec.source == source:
             other.overlay.suppressed_by = case.id
+
+
+def _is_mute(ward: Ward, source: str) -> bool:
+    """This returns whether all signals of a source are silent: an open port without a reading is no line that is back."""
+    channels = ward.by_source.get(source, [])
+    return bool(channels) and all(c.silent for c in channels)
 
 
 def _line_back(ward: Ward, source: str) -> None:

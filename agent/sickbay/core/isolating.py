@@ -18,12 +18,9 @@ _EVENT_OF = {
 
 
 def isolate(ward: Ward, case: Case) -> None:
-    """This asks for isolation where the diagnosis names a sensor or a part."""
-    if (
-        case.target in ward.quarantine.records
-        and case.layer in ("sensor", "part")
-        and case.overlay.suppressed_by is None
-    ):
+    """This asks for isolation where the diagnosis names a sensor or a part, and nothing else explains it."""
+    named = case.target in {"sensor": ward.channels, "part": ward.rows}.get(case.layer, ())
+    if named and case.overlay.suppressed_by is None:
         reason = f"{CLASSES[case.class_].says} ({case.id})"
         moved(ward, ward.quarantine.fault(case.target, reason, ward.now_ms))
         ward.soon(ward.quarantine.due_ms(ward.now_ms))
@@ -67,14 +64,28 @@ def _part_moved(ward: Ward, row: PartRow, move: Move) -> None:
     if off and not was_off:
         row.paused = True
         drive(ward, row.part, move.reason)
+    elif move.after is State.WOULD_ISOLATE and was_off:
+        row.paused = False  # the output did not follow and is left as it was ordered: the part is judged as it runs
+    elif move.after is State.IN_SERVICE and ward.quarantine.records[row.part.name].output_fails:
+        drive(ward, row.part, move.reason)  # an order to isolate still stands, and may yet be followed
     elif was_off and not off:
         row.paused = False
         row.view.rest()
         row.alarm_rows, row.settled = 0, False
         probation_ms = ward.quarantine.records[row.part.name].probation_ms
         row.trial_ms = ward.now_ms + probation_ms // 2
-        if move.after is not State.WOULD_ISOLATE:  # an output that did not follow is left as it was ordered
-            drive(ward, row.part, move.reason)
+        drive(ward, row.part, move.reason)
+
+
+def proven(ward: Ward, part: str, follows: bool) -> None:
+    """This takes in what the read-back of a part's output said."""
+    record = ward.quarantine.records[part]
+    news = record.output_fails is follows
+    moved(ward, ward.quarantine.proven(part, follows, ward.now_ms))
+    ward.rows[part].paused = follows and record.state not in ENERGISED
+    for case in ward.triage.open_cases():
+        if news and case.target == part:
+            ward.changed(case)
 
 
 def drive(ward: Ward, part: Part, reason: str) -> None:

@@ -68,8 +68,8 @@ def _shelve(ward: Ward, order: Command) -> str:
 def _unshelve(ward: Ward, order: Command) -> str:
     cases = _cases(ward, order.target)
     for case in cases:
-        case.overlay.shelved_until_ms = None
-        ward.changed(case)
+        ward.triage.unshelve(case, ward.now_ms)
+        ward.soon(case.due_ms)
     return f"back from the shelf: {', '.join(c.id for c in cases)}"
 
 
@@ -88,6 +88,7 @@ def _release(ward: Ward, order: Command) -> str:
     for case in _open(ward):
         if case.target == name and case.clear_ms is None:
             case.clear_ms = ward.now_ms
+    casework.show_anew(ward, name)
     ward.quarantine.records[name].ill = False
     isolating.moved(ward, ward.quarantine.release(name, order.who, order.reason, ward.now_ms))
     ward.soon(ward.quarantine.due_ms(ward.now_ms))
@@ -106,14 +107,19 @@ def _quarantine(ward: Ward, order: Command) -> str:
 
 
 def _clear(ward: Ward, order: Command) -> str:
+    symptoms = [c.spec.name for c in ward.by_source.get(order.target, ()) if c.silent]
     entries = [e for e in ward.faults.entries.values() if e.target == order.target]
     if not entries:
         raise OrderRefused(f"{order.target}: no fault is remembered")
+    entries += [e for e in ward.faults.entries.values() if e.class_ == "silent" and e.target in symptoms]
     for entry in entries:
         fault.clear(entry)
+    for name in (order.target, *symptoms):
+        casework.show_anew(ward, name)
+    gone = [(e.target, e.class_) for e in entries]
     for case in _open(ward):
-        if case.origin[0] == order.target and case.clear_ms is None:
-            case.clear_ms = ward.now_ms
+        if case.origin in gone and case.clear_ms is None:
+            casework.cleared(ward, case)
     return f"cleared: {', '.join(f'{e.target} {e.class_}' for e in entries)}. What fails again will be told again"
 
 

@@ -11,6 +11,7 @@ from sickbay.core.ward import Ward
 
 ROW_WAITS = 1.5  # periods that an incomplete row waits for its missing signals
 BACK = 0.6  # of its own limit: below this a shifted sensor counts as back
+GATHER_ROWS = 5  # rows for which a part's diagnosis waits where most other parts are over their limit too
 RECHECK_ROWS = 10  # how often an unknown cause is looked at again while the alarm lasts
 
 
@@ -86,13 +87,23 @@ def _diagnose(ward: Ward, row: PartRow) -> None:
         if r is not row and r.alarm_rows and abs(r.alarm_ms - row.alarm_ms) <= near and not _share(r.part, row.part)
     ]
     finding = part_anomaly(row.part.name, telling.witnesses(ward, row), waited, others, len(ward.rows))
-    row.settled = finding.settled
-    if finding.settled and finding.class_ == "shift":
+    row.settled = finding.settled and not (finding.layer == "part" and _others_follow(ward, row, len(others)))
+    if not row.settled:
+        return
+    if finding.class_ == "shift":
         # The sensor is judged by itself from here on: masked, it no longer shows in the part's score.
         casework.hand_over(ward, row.part.name, finding)
         row.shifted[next(i for i, c in enumerate(row.members) if c.spec.name == finding.target)] = None
-    elif finding.settled:
+    else:
         casework.judge(ward, row.part.name, "anomaly", Result.FAILED, finding)
+
+
+def _others_follow(ward: Ward, row: PartRow, alarms: int) -> bool:
+    """This returns whether other parts are about to alarm too: then it is early to blame this one alone."""
+    rest = [r for r in ward.rows.values() if r is not row and not r.alarm_rows and not _share(r.part, row.part)]
+    restless = sum(r.view.score >= 1.0 and not r.paused for r in rest)
+    most = len(ward.rows) >= 3 and 2 * (alarms + restless + 1) > len(ward.rows)
+    return restless > 0 and most and row.alarm_rows < GATHER_ROWS
 
 
 def _shifted(ward: Ward, row: PartRow) -> None:
@@ -104,8 +115,8 @@ def _shifted(ward: Ward, row: PartRow) -> None:
             Result.FAILED if blame[index] >= 1.0 else Result.PREPASSED if blame[index] < BACK else Result.NOT_TESTED
         )
         casework.judge(ward, name, "shift", result)
-        if not ward.faults.is_failing(name, "shift"):
-            del row.shifted[index]
+        if not ward.faults.is_failing(name, "shift") and not row.members[index].masked:
+            del row.shifted[index]  # out of service it is followed on, in the shadow: a relapse must show
 
 
 def _share(one: Part, other: Part) -> bool:

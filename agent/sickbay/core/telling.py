@@ -6,6 +6,7 @@ from sickbay.core import story
 from sickbay.core.case import Case
 from sickbay.core.channel import Channel, PartRow
 from sickbay.core.diagnosis import Finding, Witness
+from sickbay.core.fault import Entry
 from sickbay.core.ward import Ward
 
 
@@ -54,7 +55,7 @@ def body(ward: Ward, case: Case, at_ms: int) -> dict[str, Any]:
     record = ward.quarantine.records.get(case.target)
     channel = ward.channels.get(case.target)
     substitute = channel.substitute if channel is not None else None
-    entry = ward.faults.entry(*case.origin)
+    entry = ward.faults.entries.get(case.origin) or Entry(*case.origin)  # telling leaves no trace in the table
     ward.emit("escalate", case.id, revision=case.revision, severity=case.severity, target=case.target)
     part = next((p for p in ward.equipment.parts if p.name == case.target), None)
     return {

@@ -58,9 +58,13 @@ class Triage:
         recent = [
             c
             for c in self.cases.values()
-            if c.origin == case.origin and at_ms - c.opened_ms < CHATTER_MS and not c.is_open
+            if c.origin == case.origin
+            and at_ms - c.opened_ms < CHATTER_MS
+            and not c.is_open
+            and c.overlay.suppressed_by is None
         ]
-        case.overlay.latched = len(recent) + 1 >= CHATTER_OPENS
+        # A symptom comes and goes with its root: the root's chatter is the one to latch.
+        case.overlay.latched = len(recent) + 1 >= CHATTER_OPENS and case.overlay.suppressed_by is None
         case.due_ms = at_ms + GATHER_MS
         self.cases[case.id] = case
         self._by_origin[case.origin] = case
@@ -85,11 +89,14 @@ class Triage:
         case.closed_ms = at_ms
         case.due_ms = at_ms
         self._by_origin.pop(case.origin, None)
-        for other in self._by_origin.values():
-            if other.overlay.suppressed_by == case.id:
-                other.overlay.suppressed_by = None
-                other.due_ms = at_ms + GATHER_MS
         return True
+
+    def orphans(self, root: Case) -> list[Case]:
+        """This returns the open cases that `root` muted and that fail without it, now with a voice of their own."""
+        alone = [c for c in self._by_origin.values() if c.overlay.suppressed_by == root.id and c.is_failing]
+        for case in alone:
+            case.overlay.suppressed_by = None
+        return alone
 
     def due(
         self, at_ms: int, body: Callable[[Case, int], dict[str, Any]], gist: Callable[[Case], str]
@@ -101,12 +108,13 @@ class Triage:
         for case in waiting:
             kind = self._kind(case, at_ms, gist)
             if kind is None:
-                case.due_ms = None
+                case.due_ms = case.overlay.shelved_until_ms if case.is_open and case.is_shelved(at_ms) else None
                 continue
             self._sent_ms = [t for t in self._sent_ms if at_ms - t < BUDGET_MS]
             # Two of the ten are kept for what is critical.
             if len(self._sent_ms) >= (BUDGET if case.severity == "critical" else BUDGET - 2):
-                self.withheld += 1
+                self.withheld += not case.waits
+                case.waits = True
                 case.due_ms = self._sent_ms[0] + BUDGET_MS
                 continue
             out.append(self._tell(case, kind, at_ms, body, gist))
@@ -123,6 +131,12 @@ class Triage:
         if case.is_open:
             case.due_ms = until
         return until
+
+    def unshelve(self, case: Case, at_ms: int) -> None:
+        """This takes a case back from the shelf before its time."""
+        case.overlay.shelved_until_ms = None
+        if case.is_open:
+            case.due_ms = at_ms
 
     def committed(self, fault_id: str, revision: int) -> Case | None:
         """This takes in the fleet's receipt for one message."""
@@ -145,13 +159,16 @@ class Triage:
         """This returns opened, updated or closed, or None where there is nothing to tell."""
         if case.revision == 0:
             # What was never told and is gone again, or is another fault's symptom, or is shelved, is not told now.
-            quiet = case.overlay.suppressed_by is not None or case.is_shelved(at_ms) or not case.is_failing
-            return None if quiet else "opened"
+            gone = not case.is_failing and not (case.is_open and case.overlay.latched)
+            return None if gone or self._is_muted(case, at_ms) else "opened"
         if not case.is_open:
             return None if case.told == "closed" else "closed"
-        if case.is_shelved(at_ms):
+        if self._is_muted(case, at_ms):
             return None
         return "updated" if gist(case) != case.told else None
+
+    def _is_muted(self, case: Case, at_ms: int) -> bool:
+        return case.overlay.suppressed_by is not None or case.is_shelved(at_ms)
 
     def _tell(
         self,
@@ -162,7 +179,7 @@ class Triage:
         gist: Callable[[Case], str],
     ) -> Escalate:
         case.revision += 1
-        case.due_ms = None
+        case.due_ms, case.waits = None, False
         case.told = "closed" if kind == "closed" else gist(case)
         case.overlay.queued = case.revision
         self._sent_ms.append(at_ms)
