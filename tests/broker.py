@@ -81,11 +81,12 @@ class Peer:
     With `hold` it keeps its PUBACKs back until `release`.
     """
 
-    def __init__(self, connack=0, puback=None, suback=None, properties=b"", hold=False, silent=False):
+    def __init__(self, connack=0, puback=None, suback=None, properties=b"", hold=False, silent=False, tls=None):
         self.connack, self.puback, self.suback = connack, puback or {}, suback or {}
         self.properties, self.hold, self.silent = properties, hold, silent
+        self._tls = tls
         self.port = free_port()
-        self.url = f"mqtt://127.0.0.1:{self.port}"
+        self.url = f"mqtt{'s' if tls else ''}://127.0.0.1:{self.port}"
         self.published = []  # (topic, payload)
         self.connects = 0
         self.unanswered_max = 0
@@ -93,7 +94,7 @@ class Peer:
         self._writers = []
 
     async def __aenter__(self):
-        self._server = await asyncio.start_server(self._talk, "127.0.0.1", self.port)
+        self._server = await asyncio.start_server(self._talk, "127.0.0.1", self.port, ssl=self._tls)
         return self
 
     async def __aexit__(self, *_):

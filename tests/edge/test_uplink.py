@@ -2,8 +2,12 @@
 
 import asyncio
 import contextlib
+import gc
 import logging
+import ssl
+import warnings
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import aiomqtt
 import msgspec
@@ -375,6 +379,30 @@ def test_each_obstacle_has_its_own_words(tmp_path):
             )
 
     asyncio.run(scene())
+
+
+def test_tls_needs_a_broker_that_can_be_trusted(tmp_path):
+    """The certificate in tests/edge/tls is its own authority and guards nothing."""
+    folder = Path(__file__).parent / "tls"
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
+
+    async def scene():
+        async with Peer(tls=context) as peer:
+            async with device(tmp_path, peer.url, mqtt={"ca": str(folder / "cert.pem")}) as one:
+                await one.commit(row("f1.r1"))
+                await until(lambda: len(peer.published) == 3)
+            async with device(tmp_path, peer.url) as one:
+                await until(lambda: one.uplink.status()["state"] == "denied")
+                assert "its certificate is not trusted" in one.uplink.status()["detail"]
+                assert "Check mqtt.ca" in one.uplink.status()["detail"]
+            assert len(peer.published) == 4  # and the goodbye of the first
+
+    with warnings.catch_warnings():
+        # paho 2.2 leaves the socket of a failed handshake to the garbage collector.
+        warnings.simplefilter("ignore", ResourceWarning)
+        asyncio.run(scene())
+        gc.collect()
 
 
 def test_a_connection_taken_over_is_told(tmp_path):
