@@ -98,7 +98,13 @@ class Node:
 
     def deadline_ms(self) -> int | None:
         """This returns when `tick` wants to be called next, None if only a fact can change anything."""
-        return self.ward.due_ms
+        due = self.ward.due_ms
+        for row in self.ward.rows.values():
+            if row.seen:
+                waits = row.opened_ms + int(parts.ROW_WAITS * row.period_ms)
+                if due is None or waits < due:
+                    due = waits
+        return due
 
     def take_effects(self) -> list[Effect]:
         """This returns what is to be done, in order, once."""
@@ -121,9 +127,6 @@ def _next_due(ward: Ward, now: int) -> int:
     for channel in ward.channels.values():
         if not channel.silent:
             due = min(due, channel.checks.next_deadline_ms() or due)
-    for row in ward.rows.values():
-        if row.seen:
-            due = min(due, row.opened_ms + int(parts.ROW_WAITS * row.period_ms))
     for case in ward.triage.open_cases():
         if case.clear_ms is not None:
             due = min(due, max(case.clear_ms + policy.probation_ms, now + 1000))

@@ -225,9 +225,22 @@ class Daemon:
             lasting = lasting or type(effect) is not Event or effect.kind in LASTING
         if effects:
             self._work.put_nowait((effects, self.node.snapshot() if lasting else None))
+        self._wake_by(due, now)
+
+    def _wake_by(self, due: int | None, now: int) -> None:
+        """This sets the timer for the node's deadline. One that is set for earlier stays: it only looks in vain."""
+        if due is None:
+            return
+        at = self._loop.time() + max(1, due - now) / 1000
         if self._timer is not None:
+            if self._timer.when() <= at + 0.001:
+                return
             self._timer.cancel()
-        self._timer = self._loop.call_later(max(0.001, (due - now) / 1000), self._pass) if due is not None else None
+        self._timer = self._loop.call_at(at, self._timed)
+
+    def _timed(self) -> None:
+        self._timer = None
+        self._pass()
 
     # Effects out.
 

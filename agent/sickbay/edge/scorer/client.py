@@ -7,6 +7,7 @@ once, with estimates or with None, and the statistics go on without the model.
 import asyncio
 import logging
 import os
+import select
 import signal
 import subprocess
 from collections import deque
@@ -77,6 +78,7 @@ class ModelWorker:
         self._report = frames.Report()
         self._ready = False
         self._flying: dict[int, tuple[str, int, float]] = {}  # seq: part, at_ms, due (loop time); oldest first
+        self._unsent: list[tuple[int, Question, bytes]] = []
         self._seq = 0
         self._misses, self._missed_at, self._lenient_until = 0, 0.0, 0.0
         self._due: asyncio.TimerHandle | None = None
@@ -124,20 +126,42 @@ class ModelWorker:
             self._no_view_later(question)
             return
         seq = self._seq = (self._seq + 1) & 0xFFFFFFFF
-        try:
-            os.write(self._to, frames.ask_frame(seq, number, question.row))
-        except BlockingIOError:
-            self.counts.full += 1
-            self._no_view_later(question)
-            return
-        except OSError:  # it died; its pidfd will say so
-            self.counts.absent += 1
-            self._no_view_later(question)
-            return
+        # The parts of one moment go in one write: a hop costs far more than a row.
+        if not self._unsent:
+            self._loop.call_soon(self._send)
+        self._unsent.append((seq, question, frames.ask_frame(seq, number, question.row)))
         due = self._loop.time() + self._deadline_s
         self._flying[seq] = (question.part, question.at_ms, due)
         if self._due is None:
             self._due = self._loop.call_at(due, self._overdue)
+
+    def _send(self) -> None:
+        """This writes what was asked since the last turn of the loop, in portions that a pipe takes whole or not at all."""
+        unsent, self._unsent = self._unsent, []
+        portion: list[tuple[int, Question, bytes]] = []
+        size = 0
+        for asked in unsent:
+            if asked[0] not in self._flying:
+                continue  # answered with None meanwhile: the worker was lost
+            if size + len(asked[2]) > select.PIPE_BUF:
+                self._write(portion)
+                portion, size = [], 0
+            portion.append(asked)
+            size += len(asked[2])
+        if portion:
+            self._write(portion)
+
+    def _write(self, portion: list[tuple[int, Question, bytes]]) -> None:
+        try:
+            os.write(self._to, b"".join(frame for _, _, frame in portion))
+            return
+        except BlockingIOError:
+            self.counts.full += len(portion)
+        except OSError:  # it died; its pidfd will say so
+            self.counts.absent += len(portion)
+        for seq, question, _ in portion:
+            del self._flying[seq]
+            self._no_view_later(question)
 
     def status(self) -> dict[str, Any]:
         """This returns {"runtime": litert | tflite | numpy | python | none, "parts": {part: "ok" or what is wrong}}."""
