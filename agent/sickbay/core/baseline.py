@@ -15,13 +15,15 @@ Row = Sequence[float | None]
 
 START_ROWS = 20  # the first rows of a learning stretch set the levels and are not judged
 MARGIN = 1.15  # on the deviations that a Gaussian would need: real tails are heavier
-SMALL_SAMPLE = 12.0  # Student's t to first order (Cornish-Fisher): quantile * (1 + about (q^2 + 1) / 4 / freedom)
+SMALL_SAMPLE = 10.0  # Student's t to first order (Cornish-Fisher): quantile * (1 + about (q^2 + 1) / 4 / freedom)
 LARGEST = 1.3  # an alarm begins no nearer than this times the largest seen in learning
 HIDDEN_SHARE, HIDDEN_MOST = 0.35, 5.0  # see _limits
-PACE_ROWS, PACE = 50, 2.0  # the level may follow twice as fast as over any 50 rows of learning
+PACE_ROWS, PACE = 50, 1.5  # the level may follow half as fast again as over any 50 rows of learning
 SPIKE = 1.5  # a spike is this many times the largest distance seen in learning
 NOISE_LEAST = 4.0  # an alarm for noise begins no nearer than this many times the usual mean squared step
 JOINT = 1.15  # an alarm of the part begins no nearer than this times the largest combined score in learning
+PRIOR_MOST = 1.3  # on a variance: what another operating point's wander may add
+WANDERER = 0.9  # share of wander above which a signal's level at a start says nothing
 TINY = 1e-9
 SCALE_LEAST = 1e-30
 
@@ -170,7 +172,7 @@ def _limits(
         independent = max(2.0, len(kept) / autocorrelation_rows(kept))
         if prior is not None and prior.scale > 0.0 and not prior.blind:
             ratio = prior.usual[k] ** 2 / max(prior.usual[-1], TINY) * step_ms
-            ms = min(max(ms, (independent * ms + ratio) / (independent + 1.0)), 1.7 * ms)
+            ms = min(max(ms, (independent * ms + ratio) / (independent + 1.0)), PRIOR_MOST * ms)
             independent += 1.0
         freedom = independent / max(wander * wander, 1e-6)
         rms = math.sqrt(ms)
@@ -204,7 +206,7 @@ def started(learnt: Learnt, rows: Sequence[Row], off: Sequence[int]) -> list[Cha
     for j, signal in enumerate(learnt.signals):
         chart = Chart(signal)
         values = [v for row in rows if (v := row[j]) is not None]
-        if j in off and values:
+        if j in off and values and signal.wander < WANDERER:
             z = (statistics.median(values) - signal.centre) * chart.inverse
             edge = min(max(z, signal.low), signal.high)
             values = [edge / chart.inverse + signal.centre]
