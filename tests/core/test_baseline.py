@@ -1,0 +1,121 @@
+"""What normal is for one unit: learnt, bounded, honest about what few rows can say."""
+
+import math
+import random
+
+import msgspec
+import pytest
+from sickbay.core import baseline
+from sickbay.core.baseline import Learnt
+from sickbay.core.flatline import stuck_rows
+from sickbay.core.tails import autocorrelation_rows, limit
+
+CHANCE = 4e-8
+
+
+def white(rows: int, seed: int = 1, sd: float = 1.0) -> list[float]:
+    chance = random.Random(seed)
+    return [chance.gauss(50.0, sd) for _ in range(rows)]
+
+
+def wander(rows: int, seed: int = 1) -> list[float]:
+    chance, at, out = random.Random(seed), 20.0, []
+    for _ in range(rows):
+        at += chance.gauss(0.0, 0.05)
+        out.append(at + chance.gauss(0.0, 0.02))
+    return out
+
+
+def learnt(*columns: list[float]) -> Learnt:
+    return baseline.learn([f"s{j}" for j in range(len(columns))], list(zip(*columns, strict=True)), CHANCE)
+
+
+def test_centre_and_scale_are_the_median_and_the_noise() -> None:
+    signal = learnt(white(400, sd=2.0)).signals[0]
+    assert signal.centre == pytest.approx(50.0, abs=0.4)
+    assert signal.scale == pytest.approx(2.0, rel=0.2)
+
+
+def test_a_unit_change_changes_no_limit() -> None:
+    """Limits are in the signal's own noise: degrees or kelvins, volts or millivolts are the same."""
+    values = white(400)
+    one, other = learnt(values).signals[0], learnt([1000.0 * v - 7.0 for v in values]).signals[0]
+    assert other.limits == pytest.approx(one.limits, rel=1e-6)
+
+
+def test_a_wanderer_gets_wider_limits_for_its_own_deviations_than_white_noise() -> None:
+    """Of slow wander 400 rows show only a few independent values: Student's t must widen the limit."""
+    quiet, slow = learnt(white(400), wander(400)).signals
+    assert quiet.wander < 0.6 < slow.wander
+    assert slow.limits[3] / slow.usual[3] > 1.3 * quiet.limits[3] / quiet.usual[3]
+
+
+def test_two_levels_that_flip_are_noise_and_not_a_scale_of_nothing() -> None:
+    """The flow meter of a real rig says 32 or 33: the median distance is nearly zero, its noise is not."""
+    chance = random.Random(5)
+    signal = learnt([chance.choice((32.0, 32.0, 33.0)) + chance.gauss(0.0, 0.005) for _ in range(400)]).signals[0]
+    assert signal.scale > 0.15
+
+
+def test_a_constant_has_no_scale_and_too_few_readings_make_it_blind() -> None:
+    rows = [[7.0, None if i % 50 else 1.0] for i in range(400)]
+    still, rare = baseline.learn(["still", "rare"], rows, CHANCE).signals
+    assert still.scale == 0.0 and not still.blind
+    assert rare.blind
+
+
+def test_what_was_learnt_survives_json() -> None:
+    """It travels on a model's card, where infinity has no word."""
+    known = learnt(white(400), wander(400), [3.0] * 400)
+    again = msgspec.json.decode(msgspec.json.encode(known), type=Learnt)
+    assert again == known
+
+
+def test_rows_of_the_same_running_fit_and_another_operating_point_does_not() -> None:
+    known = learnt(white(2000), white(2000, 2))
+    same = list(zip(white(30, 8), white(30, 9), strict=True))
+    assert baseline.misfits(known, same) == []
+    moved = [[a - 35.0, b] for a, b in same]
+    assert baseline.misfits(known, moved) == [0]
+
+
+def test_from_another_operating_point_only_ratios_are_taken() -> None:
+    """A pump at a third of its flow is a fifth as loud: levels and scales of the prior would be nonsense."""
+    prior = learnt(wander(3000))
+    values = [5.0 + 0.2 * v for v in white(400, 3)]
+    rows = [[v] for v in values]
+    alone = baseline.learn(["s0"], rows, CHANCE).signals[0]
+    helped = baseline.learn(["s0"], rows, CHANCE, prior).signals[0]
+    assert (helped.centre, helped.scale) == (alone.centre, alone.scale)
+    assert alone.usual[3] <= helped.usual[3] <= math.sqrt(1.3001) * alone.usual[3]
+
+
+def test_a_tail_limit_is_seldom_passed_and_not_absurd() -> None:
+    values = [abs(v - 50.0) for v in white(400)]
+    assert 5.0 < limit(values, 1e-7) < 14.0
+
+
+def test_autocorrelation_tells_white_from_slow() -> None:
+    slow, at = [], 0.0
+    for v in white(2000):
+        at += 0.05 * (v - 50.0 - at)
+        slow.append(at)
+    assert autocorrelation_rows(white(2000)) < 2.0
+    assert 20.0 < autocorrelation_rows(slow) < 80.0
+
+
+def test_a_flickering_signal_is_stuck_within_a_few_rows() -> None:
+    assert 8 <= stuck_rows(white(400), CHANCE) <= 25
+
+
+def test_a_quantised_flicker_needs_longer() -> None:
+    rows = stuck_rows([round(v * 2.0) / 2.0 for v in white(400, sd=0.5)], CHANCE)
+    assert 25 <= rows <= 150
+
+
+def test_a_slow_coarse_signal_is_never_judged_by_standing_still() -> None:
+    """Coolant in whole degrees climbs while the engine warms, then stands still for 794 s on a healthy car."""
+    assert stuck_rows([float(40 + i // 5) for i in range(400)], CHANCE) == 0
+    dither = [90.0 + (1.0 if i % 17 == 0 else 0.0) for i in range(400)]
+    assert stuck_rows(dither, CHANCE) == 0
+    assert stuck_rows([101.3] * 5007, CHANCE) == 0
