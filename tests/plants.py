@@ -1,7 +1,7 @@
 """This is a small plant for the tests of the core: eight signals in three parts, seeded, and a journey of a node through it.
 
-Three lines: `rig` carries the pump, `aux` the fan, `bus` the tank. The pump is essential, the fan hangs on a relay, the level of the
-tank has a twin. Values are a level and white noise; what ails them is up to the test.
+Three lines: `rig` carries the pump, `aux` the fan, `bus` the tank. The pump is essential, the fan hangs on a relay, the tank's
+level has a twin. Values are a level and white noise; what ails them is up to the test.
 """
 
 import random

@@ -14,10 +14,12 @@ class FaultClass(msgspec.Struct, frozen=True):
     next_step: str
 
 
-# A count of three at 43 each reaches 127: at 1 Hz a hard fault is in quarantine after 3 s. Ten good samples take it back.
-_THREE = Debounce(inc=43, dec=13)
-_TWO = Debounce(inc=64, dec=13)
-_FIVE = Debounce(inc=26, dec=13)
+# A count of three at 43 each reaches 127: at 1 Hz a hard fault is in quarantine after 3 s. Twenty good samples take it back.
+# Counting down does not jump: with a jump, a value that is bad every other time, or two times out of three, never qualified.
+# So does now what is bad more than one time in four (in five, where two suffice).
+_THREE = Debounce(inc=43, dec=13, jump_down=False)
+_TWO = Debounce(inc=64, dec=13, jump_down=False)
+_FIVE = Debounce(inc=26, dec=13, jump_down=False)
 _AT_ONCE = Debounce(inc=127, dec=128)  # for monitors that hold their own persistence
 
 CLASSES: dict[str, FaultClass] = {

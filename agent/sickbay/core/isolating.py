@@ -19,8 +19,9 @@ _EVENT_OF = {
 
 def isolate(ward: Ward, case: Case) -> None:
     """This asks for isolation where the diagnosis names a sensor or a part, and nothing else explains it."""
-    named = case.target in {"sensor": ward.channels, "part": ward.rows}.get(case.layer, ())
-    if named and case.overlay.suppressed_by is None:
+    sensor = case.layer == "sensor" and case.target in ward.channels
+    part = case.layer == "part" and case.target in ward.rows
+    if (sensor or part) and case.overlay.suppressed_by is None:
         reason = f"{CLASSES[case.class_].says} ({case.id})"
         moved(ward, ward.quarantine.fault(case.target, reason, ward.now_ms))
         ward.soon(ward.quarantine.due_ms(ward.now_ms))
@@ -72,8 +73,9 @@ def _part_moved(ward: Ward, row: PartRow, move: Move) -> None:
         row.paused = False
         row.view.rest()
         row.alarm_rows, row.settled = 0, False
-        probation_ms = ward.quarantine.records[row.part.name].probation_ms
-        row.trial_ms = ward.now_ms + probation_ms // 2
+        row.trial_ms = ward.now_ms + ward.equipment.policy.trial_ms
+        row.well_rows = 0
+        ward.quarantine.records[row.part.name].ill = True  # until it has shown that it is well
         drive(ward, row.part, move.reason)
 
 
