@@ -136,6 +136,7 @@ class PolicyTable(Struct):
     isolated_max: int = 3
     cooldown_s: float = 10.0
     probation_s: float = 60.0
+    trial_s: float = 600.0
     relapses_max: int = 3
     cycle_s: float = 86400.0
     corroborate_rows: int = 30
@@ -226,6 +227,7 @@ def equipment(config: Config) -> Equipment:
         isolated_max=p.isolated_max,
         cooldown_ms=round(p.cooldown_s * 1000),
         probation_ms=round(p.probation_s * 1000),
+        trial_ms=round(p.trial_s * 1000),
         relapses_max=p.relapses_max,
         cycle_ms=round(p.cycle_s * 1000),
         corroborate_rows=p.corroborate_rows,

@@ -78,3 +78,7 @@ async def _until_stopped(settings: Settings, store: Store) -> int:
     except asyncio.CancelledError:
         return 0
     return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -71,14 +71,14 @@ def fitted(node: Node, out: Path, fitted_on: str) -> dict[str, Any]:
     """This writes the model of all parts of a node that has only listened, and returns what was learnt, for telling."""
     parts: dict[str, PartRows] = {}
     told: dict[str, Any] = {"model": str(out), "fitted_on": fitted_on, "parts": {}}
-    for part in node.equipment.parts:
+    for part in node.ward.equipment.parts:
         view = node.ward.rows[part.name].view
         learnt, standardised = view.learn_now()
         if learnt is None:
             raise LearnError(
                 f"part {part.name}: too little was heard to learn from: {view.rows_heard} rows. Nothing was written"
             )
-        units = tuple(next(s.unit for s in node.equipment.signals if s.name == name) for name in part.signals)
+        units = tuple(next(s.unit for s in node.ward.equipment.signals if s.name == name) for name in part.signals)
         parts[part.name] = PartRows(part.signals, standardised, units, msgspec.to_builtins(learnt))
         told["parts"][part.name] = {
             "rows": learnt.rows,

@@ -26,9 +26,10 @@ url = "{url}"
 
 [policy]
 learn_rows = 100        # 5 s at 20 rows a second; on a real machine 400 rows or more
-corroborate_rows = 60   # the machine runs 20 times as fast as a real one, so all waits are as much shorter
+corroborate_rows = 60   # the machine runs 60 times as fast as a real one, so all waits are as much shorter
 cooldown_s = 0.5
 probation_s = 2.0
+trial_s = 20.0
 
 """
 FLEET = """
@@ -64,7 +65,7 @@ class Stage:
 
         self._broker = EmbeddedBroker()
         self._broker.start()
-        self.rig = Rig(self.folder, seed=7, period_s=0.05, speed=20.0)
+        self.rig = Rig(self.folder, seed=7, period_s=0.05, speed=60.0)
         await self.rig.start()
         self.config, self.fleet = self.folder / "sickbay.toml", self.folder / "fleet.toml"
         names = {"url": self._broker.url, "folder": self.folder}

@@ -24,6 +24,7 @@ NOISE_LEAST = 4.0  # an alarm for noise begins no nearer than this many times th
 JOINT = 1.15  # an alarm of the part begins no nearer than this times the largest combined score in learning
 PRIOR_MOST = 1.3  # on a variance: what another operating point's wander may add
 WANDERER = 0.9  # share of wander above which a signal's level at a start says nothing
+WANDER_ROWS = 60.0
 TINY = 1e-9
 SCALE_LEAST = 1e-30
 
@@ -169,7 +170,7 @@ def _limits(
         explained = 0.5 * step_ms * white
         ms = max(math.fsum(v * v for v in kept) / len(kept), explained)
         wander = 1.0 - explained / ms
-        independent = max(2.0, len(kept) / autocorrelation_rows(kept))
+        independent = max(2.0, len(kept) / max(autocorrelation_rows(kept), WANDER_ROWS * wander))
         if prior is not None and prior.scale > 0.0 and not prior.blind:
             ratio = prior.usual[k] ** 2 / max(prior.usual[-1], TINY) * step_ms
             ms = min(max(ms, (independent * ms + ratio) / (independent + 1.0)), PRIOR_MOST * ms)

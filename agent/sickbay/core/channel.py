@@ -64,6 +64,7 @@ class PartRow:
         "shifted",
         "trial_ms",
         "view",
+        "well_rows",
     )
 
     def __init__(self, part: Part, members: list[Channel], view: PartView) -> None:
@@ -79,7 +80,8 @@ class PartRow:
         self.paused = False  # de-energised: what its signals say now means nothing
         self.alarm_rows = 0  # rows since the alarm rose; 0: none
         self.alarm_ms = 0
-        self.trial_ms: int | None = None  # until when a part on trial need not look well yet
+        self.trial_ms: int | None = None  # until when a part that was switched on again need not look well
+        self.well_rows = 0  # rows without an alarm since then
         self.settled = False  # the present alarm has its diagnosis
         self.shifted: dict[int, None] = {}  # members that left their normal alone
         self.sensor_failing: dict[tuple[int, str], None] = {}

@@ -62,6 +62,7 @@ class Policy(msgspec.Struct, frozen=True):
     isolated_max: int = 3  # parts and sensors isolated by the machine at one time
     cooldown_ms: int = 10_000  # least time in ISOLATED before probation
     probation_ms: int = 60_000  # first probation; doubles with each relapse
+    trial_ms: int = 600_000  # how long a part that was switched off may take to look well again
     relapses_max: int = 3  # this many relapses lock out
     cycle_ms: int = 86_400_000  # an operation cycle
     corroborate_rows: int = 30  # rows that peers are given to confirm what one signal alone says

@@ -45,6 +45,7 @@ _ROW = (
     "sensor_failing",
     "shifted",
     "view",
+    "well_rows",
 )
 _WARD = ("now_ms", "lost_sources", "pending_drives", "drives", "cycle_ms", "unknown_signals", "due_ms")
 

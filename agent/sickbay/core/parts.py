@@ -1,6 +1,6 @@
 """This follows the parts: rows that fill up, sensor faults that the view finds, and an alarm from its rise to its diagnosis."""
 
-from sickbay.core import casework, telling
+from sickbay.core import casework, isolating, telling
 from sickbay.core.channel import PartRow
 from sickbay.core.classes import CLASSES
 from sickbay.core.diagnosis import Finding, part_anomaly
@@ -12,6 +12,7 @@ from sickbay.core.ward import Ward
 ROW_WAITS = 1.5  # periods that an incomplete row waits for its missing signals
 BACK = 0.6  # of its own limit: below this a shifted sensor counts as back
 GATHER_ROWS = 5  # rows for which a part's diagnosis waits where most other parts are over their limit too
+WELL_ROWS = 20  # without an alarm: a part on trial looks well
 RECHECK_ROWS = 10  # how often an unknown cause is looked at again while the alarm lasts
 
 
@@ -27,7 +28,9 @@ def close_row(ward: Ward, row: PartRow, at: int) -> None:
     view.step(values, at)
     if view.sensor_faults or row.sensor_failing:
         _sensor_faults(ward, row)
-    if view.alarm or row.alarm_rows:
+    if row.trial_ms is not None:
+        _trial(ward, row)
+    elif view.alarm or row.alarm_rows:
         _alarm(ward, row)
     if row.shifted:
         _shifted(ward, row)
@@ -57,17 +60,29 @@ def _sensor_faults(ward: Ward, row: PartRow) -> None:
             casework.judge(ward, row.members[index].spec.name, class_, Result.PASSED)
 
 
+def _trial(ward: Ward, row: PartRow) -> None:
+    """This watches a part that was switched on again. What was hot cools slowly: its probation begins when it first looks well."""
+    assert row.trial_ms is not None
+    if row.view.alarm:
+        row.well_rows = 0
+        if ward.now_ms >= row.trial_ms:
+            row.trial_ms = None  # it had its time: from now on its alarm counts again
+        return
+    row.well_rows += 1
+    if row.well_rows >= WELL_ROWS:
+        row.trial_ms = None
+        isolating.moved(ward, ward.quarantine.looks_well(row.part.name, ward.now_ms))
+        ward.soon(ward.quarantine.due_ms(ward.now_ms))
+
+
 def _alarm(ward: Ward, row: PartRow) -> None:
     """This follows a part's alarm from its rise to its diagnosis to its end."""
     name = row.part.name
     if not row.view.alarm:
         row.alarm_rows = 0
         row.settled = False
-        row.trial_ms = None
         casework.judge(ward, name, "anomaly", Result.PASSED)
         return
-    if row.trial_ms is not None and ward.now_ms < row.trial_ms:
-        return  # a part on trial is given half its probation to look well
     if row.alarm_rows == 0:
         row.alarm_ms = ward.now_ms
         ward.emit("verdict", name, **{"class": "anomaly", "score": round(row.view.score, 3)})

@@ -189,6 +189,13 @@ class Quarantine:
             return self._move(record, Trigger.HEALTHY, "the fault is gone", record.rule, "machine", at_ms)
         return self.tick_one(record, at_ms)
 
+    def looks_well(self, target: str, at_ms: int) -> list[Move]:
+        """This takes note that a part on trial looks well at last: its probation counts from now."""
+        record = self.records[target]
+        if record.state is State.PROBATION:
+            record.since_ms = at_ms
+        return self.healthy(target, at_ms)
+
     def tick(self, at_ms: int) -> list[Move]:
         """This lets time pass: cooldowns, probations, and guards that may agree by now."""
         moves: list[Move] = []

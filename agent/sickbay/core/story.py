@@ -10,6 +10,13 @@ from sickbay.core.quarantine import Record, State
 FRAME_POINTS = 40  # of each signal, in a freeze frame
 FRAME_SIGNALS = 8
 
+_OVER = {
+    "jump": "from one row to the next",
+    "3 rows": "over 3 rows",
+    "10 rows": "over 10 rows",
+    "40 rows": "over 40 rows",
+}
+
 Window = list[tuple[int, float | None]]
 
 
@@ -24,7 +31,9 @@ def deviation(found: dict[str, Any], unit: str) -> str:
     value, centre = float(found["value"]), float(found["centre"])
     side = "above" if value > centre else "below"
     away = f"{abs(value - centre):.3g}{unit} {side} its normal {centre:.4g}{unit}"
-    return f"{found['name']} is {away} ({times:.1f} times its usual wander, {found['timescale']})"
+    return f"{found['name']} is {away} ({times:.1f} times its usual wander {_OVER.get(str(found['timescale']), '')})".replace(
+        " )", ")"
+    )
 
 
 def standing(found: dict[str, Any], blame: float, unit: str) -> str:

@@ -1,5 +1,6 @@
 """This answers a person at the control socket: status, why, ledger, and orders, all through the node's own door."""
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -32,7 +33,7 @@ class Answers:
             case "why":
                 return report.why(self._daemon.node.ward, str(args.get("name", "")), self._daemon.clock.wall)
             case "ledger":
-                return await self.ledger(float(args.get("since", 0.0)))
+                return await self.ledger(_number(args, "since"))
             case verb if verb in ORDERS:
                 return {"says": self._order(request, verb)}
         raise OrderRefused(f"{request.verb!r}: no such verb. There are: status, why, ledger, {', '.join(ORDERS)}")
@@ -40,7 +41,7 @@ class Answers:
     def _order(self, request: Request, verb: str) -> str:
         args = request.args
         daemon = self._daemon
-        for_ms = round(float(args.get("for_s", 0.0)) * 1000)
+        for_ms = round(_number(args, "for_s") * 1000)
         target, reason = str(args.get("name", "")), str(args.get("reason", ""))
         return daemon.order(Command(verb, target, daemon.clock(), request.who, reason, for_ms))
 
@@ -50,7 +51,7 @@ class Answers:
         found = report.status(daemon.node.ward, daemon.clock.wall)
         journal = daemon.journal
         shed = await daemon.on_journal(journal.shed)
-        model = daemon.worker.status() if daemon.worker is not None else {"runtime": "none", "parts": {}}
+        model: dict[str, Any] = daemon.worker.status() if daemon.worker is not None else {"runtime": "none", "parts": {}}
         model["parts"] = {**model["parts"], **daemon.model_troubles}
         return {
             **found,
@@ -73,3 +74,11 @@ class Answers:
         journal = self._daemon.journal
         rows = await self._daemon.on_journal(lambda: list(journal.ledger(since)))
         return [msgspec.to_builtins(row) for row in rows[-LEDGER_LINES_MAX:]]
+
+
+def _number(args: dict[str, object], name: str) -> float:
+    """This returns a number out of a request, 0.0 where it is absent; raises OrderRefused for anything else."""
+    value = args.get(name, 0.0)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise OrderRefused(f"{name}: {value!r} is not a number")
+    return float(value)

@@ -76,6 +76,8 @@ class PinsDoor:
             with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
                 while True:
                     self._take(await reader.readuntil(b"\n"))
+        except asyncio.CancelledError:
+            pass  # the door closes; asyncio's streams would print a traceback of a cancelled handler
         finally:
             self._clients.discard(writer)
             writer.transport.abort()
