@@ -25,8 +25,8 @@ socket = "{folder}/sickbay.sock"
 url = "{url}"
 
 [policy]
-learn_rows = 100        # 5 s at 20 rows a second; on a real machine 400 rows or more
-corroborate_rows = 60   # the machine runs 60 times as fast as a real one, so all waits are as much shorter
+learn_rows = 80         # 4 s at 20 rows a second; on a real machine 400 rows or more
+corroborate_rows = 60   # the machine runs 120 times as fast as a real one, so all waits are as much shorter
 cooldown_s = 0.5
 probation_s = 2.0
 trial_s = 20.0
@@ -65,7 +65,7 @@ class Stage:
 
         self._broker = EmbeddedBroker()
         self._broker.start()
-        self.rig = Rig(self.folder, seed=7, period_s=0.05, speed=60.0)
+        self.rig = Rig(self.folder, seed=7, period_s=0.05, speed=120.0)
         await self.rig.start()
         self.config, self.fleet = self.folder / "sickbay.toml", self.folder / "fleet.toml"
         names = {"url": self._broker.url, "folder": self.folder}

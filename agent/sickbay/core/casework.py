@@ -9,6 +9,7 @@ from sickbay.core.quarantine import OUT_OF_SERVICE
 from sickbay.core.reading import Receipt
 from sickbay.core.ward import Ward
 
+CONSEQUENCE = 10  # times the rows that peers are given: how long one part's fault may take to show in another
 UNHURRIED = ("stuck", "noise", "spikes")  # sensor faults that a part's fault can imitate
 
 
@@ -144,7 +145,7 @@ def _is_root(ward: Ward, case: Case, finding: Finding) -> bool:
         return channel is not None and channel.spec.source == case.target
     if case.layer == "surroundings" and finding.layer == "surroundings":
         return case.is_failing and case.class_ == finding.class_
-    return case.layer == "part" and case.is_failing and _explains(ward, case, finding)
+    return case.layer == "part" and case.is_failing and (_explains(ward, case, finding) or _follows(ward, case, finding))
 
 
 def _explains(ward: Ward, case: Case, finding: Finding) -> bool:
@@ -154,6 +155,20 @@ def _explains(ward: Ward, case: Case, finding: Finding) -> bool:
         return False
     odd = [w.signal for w in telling.witnesses(ward, row) if w.blame >= 1.0]
     return bool(odd) and all(name in own.part.signals for name in odd)
+
+
+def _follows(ward: Ward, case: Case, finding: Finding) -> bool:
+    """This returns whether a part's anomaly began so soon after another part's fault, or its isolation, that it is its consequence.
+
+    A dead pump cools the radiator, and nobody should switch off the fan for it. An essential part is never muted so: it may
+    have failed by itself, and nothing would be switched on that guess.
+    """
+    row = ward.rows.get(finding.target)
+    if row is None or case.target not in ward.rows or finding.class_ != "anomaly" or row.part.essential:
+        return False
+    disturbed_ms = max(case.onset_ms, ward.quarantine.records[case.target].since_ms)
+    window_ms = CONSEQUENCE * ward.equipment.policy.corroborate_rows * row.period_ms
+    return case.target != finding.target and case.onset_ms <= row.alarm_ms <= disturbed_ms + window_ms
 
 
 def _take_over(ward: Ward, case: Case) -> None:

@@ -12,6 +12,7 @@ from sickbay.core.ward import Ward
 ROW_WAITS = 1.5  # periods that an incomplete row waits for its missing signals
 BACK = 0.6  # of its own limit: below this a shifted sensor counts as back
 GATHER_ROWS = 5  # rows for which a part's diagnosis waits where most other parts are over their limit too
+HASTE_ROWS = 2  # rows of alarm before a nonessential part is blamed: an essential one may speak up
 WELL_ROWS = 20  # without an alarm: a part on trial looks well
 RECHECK_ROWS = 10  # how often an unknown cause is looked at again while the alarm lasts
 
@@ -102,7 +103,8 @@ def _diagnose(ward: Ward, row: PartRow) -> None:
         if r is not row and r.alarm_rows and abs(r.alarm_ms - row.alarm_ms) <= near and not _share(r.part, row.part)
     ]
     finding = part_anomaly(row.part.name, telling.witnesses(ward, row), waited, others, len(ward.rows))
-    row.settled = finding.settled and not (finding.layer == "part" and _others_follow(ward, row, len(others)))
+    early = finding.layer == "part" and (_others_follow(ward, row, len(others)) or _may_follow(ward, row))
+    row.settled = finding.settled and not early
     if not row.settled:
         return
     if finding.class_ == "shift":
@@ -111,6 +113,14 @@ def _diagnose(ward: Ward, row: PartRow) -> None:
         row.shifted[next(i for i, c in enumerate(row.members) if c.spec.name == finding.target)] = None
     else:
         casework.judge(ward, row.part.name, "anomaly", Result.FAILED, finding)
+
+
+def _may_follow(ward: Ward, row: PartRow) -> bool:
+    """This returns whether it is too early to act on a nonessential part: what it shows may be an essential part's fault."""
+    if row.part.essential:
+        return False
+    others = [r for r in ward.rows.values() if r.part.essential and not r.alarm_rows]
+    return row.alarm_rows < (GATHER_ROWS if any(r.view.score >= 1.0 for r in others) else HASTE_ROWS)
 
 
 def _others_follow(ward: Ward, row: PartRow, alarms: int) -> bool:

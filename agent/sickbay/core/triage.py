@@ -65,7 +65,8 @@ class Triage:
         ]
         # A symptom comes and goes with its root: the root's chatter is the one to latch.
         case.overlay.latched = len(recent) + 1 >= CHATTER_OPENS and case.overlay.suppressed_by is None
-        case.due_ms = at_ms + GATHER_MS
+        # Nothing is switched for an essential part, so there is nothing to wait for.
+        case.due_ms = at_ms if case.severity == "critical" else at_ms + GATHER_MS
         self.cases[case.id] = case
         self._by_origin[case.origin] = case
         self._forget()
