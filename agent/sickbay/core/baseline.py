@@ -17,14 +17,16 @@ START_ROWS = 20  # the first rows of a learning stretch set the levels and are n
 MARGIN = 1.15  # on the deviations that a Gaussian would need: real tails are heavier
 SMALL_SAMPLE = 10.0  # Student's t to first order (Cornish-Fisher): quantile * (1 + about (q^2 + 1) / 4 / freedom)
 LARGEST = 1.3  # an alarm begins no nearer than this times the largest seen in learning
-HIDDEN_SHARE, HIDDEN_MOST = 0.35, 5.0  # see _limits
+HIDDEN_SHARE, HIDDEN_MOST = 0.7, 9.0  # see _limits
 PACE_ROWS, PACE = 50, 1.5  # the level may follow half as fast again as over any 50 rows of learning
 SPIKE = 1.5  # a spike is this many times the largest distance seen in learning
 NOISE_LEAST = 4.0  # an alarm for noise begins no nearer than this many times the usual mean squared step
 JOINT = 1.15  # an alarm of the part begins no nearer than this times the largest combined score in learning
 PRIOR_MOST = 1.3  # on a variance: what another operating point's wander may add
 WANDERER = 0.9  # share of wander above which a signal's level at a start says nothing
-WANDER_ROWS = 60.0
+WANDER_ROWS = (
+    40.0  # least rows that one independent value of pure wander takes: cycles look more independent than they are
+)
 TINY = 1e-9
 SCALE_LEAST = 1e-30
 
