@@ -24,9 +24,8 @@ NOISE_LEAST = 4.0  # an alarm for noise begins no nearer than this many times th
 JOINT = 1.15  # an alarm of the part begins no nearer than this times the largest combined score in learning
 PRIOR_MOST = 1.3  # on a variance: what another operating point's wander may add
 WANDERER = 0.9  # share of wander above which a signal's level at a start says nothing
-WANDER_ROWS = (
-    40.0  # least rows that one independent value of pure wander takes: cycles look more independent than they are
-)
+# Least rows that one independent value of pure wander takes: cycles look more independent than they are.
+WANDER_ROWS = 55.0
 TINY = 1e-9
 SCALE_LEAST = 1e-30
 
