@@ -4,6 +4,7 @@ Three lines: `rig` carries the pump, `aux` the fan, `bus` the tank. The pump is 
 level has a twin. Values are a level and white noise; what ails them is up to the test.
 """
 
+import functools
 import random
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -12,7 +13,7 @@ import msgspec
 from sickbay.core.effects import Drive, Effect, Escalate, Event
 from sickbay.core.equipment import Equipment, Mode, Output, Part, Policy, Signal
 from sickbay.core.node import Node
-from sickbay.core.reading import Command, Input, Reading, Receipt
+from sickbay.core.reading import Command, Input, LineState, Reading, Receipt
 from sickbay.errors import OrderRefused
 
 Values = dict[str, float | None]
@@ -199,3 +200,39 @@ def give(node: Node, what: Input | int) -> str:
 def trace(effects: Iterable[Effect]) -> bytes:
     """This returns effects as lines of JSON."""
     return b"\n".join(msgspec.json.encode(effect) for effect in effects)
+
+
+@functools.cache
+def long_journey() -> Journey:
+    """This is a life with some of everything: sensor, part, line and output faults, orders, relapses, receipts, a cycle's end."""
+    ill = BORN + 5
+    sick = (
+        becomes("level", 70.1, ill, ill + 30),
+        becomes("level", 70.9, ill + 38, ill + 60),
+        falls_silent(["flow", "pressure", "current"], ill + 10, ill + 20),
+        becomes("outlet", -127.0, ill + 25, ill + 35),
+        shifts("room", 6.0, ill + 70, ill + 90),
+        becomes("pressure", None, ill + 100, ill + 110),
+        *fan_dies(ill + 60, ill + 66),
+    )
+    j = Journey(equipment())
+    j.run(rows(range(ill + 15), *sick))
+    j.order("ack", "level")
+    j.order("shelve", "rig", for_ms=30_000)
+    j.order("quarantine", "current")
+    j.run(rows(range(ill + 15, ill + 50), *sick))
+    j.order("release", "current")
+    j.order("unshelve", "level")
+    j.order("release", "nobody")
+    j.run(rows(range(ill + 50, ill + 80), *sick))
+    j.fact(LineState("bus", True, 1000 * (ill + 80), good=5, garbage=9))
+    j.fact(LineState("aux", False, 1000 * (ill + 80), detail="gone"))
+    j.order("release", "fan", remote=True)
+    j.order("release", "fan")
+    j.order("cycle", "")
+    j.relay_follows = False
+    j.run(rows(range(ill + 80, ill + 105), *sick))
+    j.order("clear", "level")
+    j.order("quarantine", "fan")
+    j.run(rows(range(ill + 105, ill + 170), *sick))
+    return j

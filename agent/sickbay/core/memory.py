@@ -11,14 +11,16 @@ from typing import Any
 
 import msgspec
 
+from sickbay.core import fault
 from sickbay.core.anomaly import PartView
 from sickbay.core.baseline import Learnt
 from sickbay.core.case import Case, Overlay
 from sickbay.core.channel import Channel, PartRow
 from sickbay.core.chart import Chart, SignalLearnt
 from sickbay.core.checks import SignalChecks
+from sickbay.core.classes import CLASSES, SENSOR_CHECKS
 from sickbay.core.fault import Entry, Memory
-from sickbay.core.quarantine import Record, State
+from sickbay.core.quarantine import OUT_OF_SERVICE, Record, State
 from sickbay.core.reading import Quality
 from sickbay.core.residual import ResidualView
 from sickbay.core.triage import TriageState
@@ -26,6 +28,9 @@ from sickbay.core.ward import Ward
 from sickbay.errors import SickbayError
 
 FORMAT = 1
+MAGIC = b"sickbay memory\n"
+SEAL_BYTES = 16
+_UNREADABLE = (msgspec.MsgspecError, KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError)
 _CLASSES: dict[str, type] = {c.__name__: c for c in (PartView, Chart, ResidualView, SignalChecks)}
 _STRUCTS: dict[str, type[msgspec.Struct]] = {
     c.__name__: c for c in (Learnt, SignalLearnt, Case, Overlay, Entry, Record, TriageState)
@@ -67,69 +72,142 @@ def snapshot(ward: Ward) -> bytes:
         "rows": {n: {a: _down(getattr(r, a)) for a in _ROW} for n, r in ward.rows.items()},
         "shapes": {n: _shape(ward, n) for n in (*ward.channels, *ward.rows)},
     }
-    return msgspec.msgpack.encode(kept)
+    return _sealed(msgspec.msgpack.encode(kept))
 
 
 def restore(ward: Ward, kept: bytes) -> list[str]:
     """This takes up where a snapshot left off.
 
     Returns what of it no longer fits the configuration, in words; that much starts anew and the rest goes on. Raises
-    MemoryUnreadable when nothing can be made of it.
+    MemoryUnreadable when nothing can be made of it, and then leaves the ward as it was.
     """
+    payload = kept[len(MAGIC) + SEAL_BYTES :]
+    if kept != _sealed(payload):
+        raise MemoryUnreadable("the snapshot is damaged: its seal does not fit. Learning begins anew")
     try:
-        state = msgspec.msgpack.decode(kept)
-        if state["format"] != FORMAT:
-            raise MemoryUnreadable(
-                f"the snapshot is of format {state['format']}, this is {FORMAT}: learning begins anew"
-            )
-        return _take_up(ward, state)
-    except (msgspec.MsgspecError, KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        state = msgspec.msgpack.decode(payload)
+        if state["format"] == FORMAT:
+            return _take_up(ward, state)
+    except _UNREADABLE as error:
         raise MemoryUnreadable(f"the snapshot cannot be read ({type(error).__name__}: {error})") from None
+    raise MemoryUnreadable(f"the snapshot is of format {state['format']}, this is {FORMAT}: learning begins anew")
+
+
+def _sealed(payload: bytes) -> bytes:
+    """This returns a payload behind its digest: a bit that flipped on a worn card must not become a state of mind."""
+    return MAGIC + hashlib.blake2b(payload, digest_size=SEAL_BYTES).digest() + payload
 
 
 def _take_up(ward: Ward, state: dict[str, Any]) -> list[str]:
+    general = {name: _up(state["ward"][name]) for name in _WARD}
+    entries, records, triage = _up(state["faults"]), _up(state["quarantine"]), _up(state["triage"])
+    sections = (state[name] for name in ("channels", "active", "rows", "shapes"))
+    if not (
+        all(isinstance(entry, Entry) and entry.class_ in CLASSES for entry in entries)
+        and all(isinstance(record, Record) for record in records)
+        and isinstance(triage, TriageState)
+        and all(isinstance(case, Case) for case in triage.cases)
+        and all(isinstance(section, dict) for section in sections)
+    ):
+        raise ValueError("another version wrote it")
+    # From here on nothing is refused as a whole any more.
     notes: list[str] = []
-    for name in _WARD:
-        setattr(ward, name, _up(state["ward"][name]))
+    for name, value in general.items():
+        setattr(ward, name, value)
     known = {*ward.channels, *ward.rows, *(o.name for o in ward.equipment.outputs), *ward.by_source}
-    for entry in _up(state["faults"]):
-        if entry.target in known:
+    for entry in entries:
+        if entry.target in known or CLASSES[entry.class_].layer == "surroundings":
             ward.faults.entries[(entry.target, entry.class_)] = entry
-    for record in _up(state["quarantine"]):
+    for record in records:
         if record.target in ward.quarantine.records:
             ward.quarantine.records[record.target] = record
         elif record.state is not State.IN_SERVICE:
             notes.append(f"{record.target} was {record.state} and is no longer configured")
-    ward.triage.restore(_up(state["triage"]))
-    for name, kept in state["channels"].items():
-        channel = ward.channels.get(name)
-        if channel is not None and state["shapes"][name] == _shape(ward, name):
-            _channel(ward, channel, kept, state["active"][name])
-        elif channel is not None:
-            notes.append(f"signal {name} is configured anew: it is judged afresh")
-            channel.masked = bool(_up(kept["masked"]))
-    for name, kept in state["rows"].items():
-        row = ward.rows.get(name)
-        if row is not None and state["shapes"][name] == _shape(ward, name):
-            _row(row, kept)
-        elif row is not None:
-            notes.append(f"part {name} is configured anew: it learns afresh")
-            row.paused = bool(_up(kept["paused"]))
-            for i, channel in enumerate(row.members):
-                row.view.mask(i, channel.masked)
+    ward.triage.restore(triage)
+    for case in ward.triage.open_cases():
+        if case.origin not in ward.faults.entries:
+            notes.append(f"{case.id} is closed: {case.origin[0]} is no longer configured")
+            case.overlay.latched = False
+            ward.triage.close(case, ward.now_ms)
+            ward.soon(ward.now_ms)
+    for name, channel in ward.channels.items():
+        if name in state["channels"]:
+            notes += _channel(ward, channel, state)
+    for name, row in ward.rows.items():
+        if name in state["rows"]:
+            notes += _row(ward, row, state)
+    ward.lost_sources = {name: says for name, says in ward.lost_sources.items() if name in ward.by_source}
+    ward.pending_drives = {k: v for k, v in ward.pending_drives.items() if v[0] in ward.rows}
     return notes
 
 
-def _channel(ward: Ward, channel: Channel, kept: dict[str, Any], active: list[list[Any]]) -> None:
-    for name in _CHANNEL:
-        setattr(channel, name, _up(kept[name]))
-    entries = ward.faults.entries
-    channel.active = [(bit, entries[(channel.spec.name, c)]) for bit, c in active if (channel.spec.name, c) in entries]
+def _channel(ward: Ward, channel: Channel, state: dict[str, Any]) -> list[str]:
+    """This takes up one signal, or says that it starts afresh."""
+    name, entries = channel.spec.name, ward.faults.entries
+    try:
+        kept = {a: _up(v) for a, v in state["channels"][name].items() if a in _CHANNEL}
+        if (
+            state["shapes"][name] == _shape(ward, name)
+            and len(kept) == len(_CHANNEL)
+            and _alike(kept["checks"], channel.checks)
+        ):
+            for attribute, value in kept.items():
+                setattr(channel, attribute, value)
+            active = [(bit, (name, class_)) for bit, class_ in state["active"][name]]
+            channel.active = [(bit, entries[key]) for bit, key in active if key in entries]
+            if channel.substitute not in ward.channels:
+                channel.substitute = None
+            return []
+    except _UNREADABLE:
+        pass
+    channel.masked = ward.quarantine.state(name) in OUT_OF_SERVICE
+    channel.active = [(b, entries[(name, c)]) for b, c in enumerate(SENSOR_CHECKS) if (name, c) in entries]
+    _afresh(ward, [(name, "silent")])
+    return [f"signal {name} is configured anew: it is judged afresh"]
 
 
-def _row(row: PartRow, kept: dict[str, Any]) -> None:
-    for name in _ROW:
-        setattr(row, name, _up(kept[name]))
+def _row(ward: Ward, row: PartRow, state: dict[str, Any]) -> list[str]:
+    """This takes up one part, or says that it learns afresh."""
+    name = row.part.name
+    try:
+        kept = {a: _up(v) for a, v in state["rows"][name].items() if a in _ROW}
+        if state["shapes"][name] == _shape(ward, name) and len(kept) == len(_ROW) and _alike(kept["view"], row.view):
+            for attribute, value in kept.items():
+                setattr(row, attribute, value)
+            return []
+    except _UNREADABLE:
+        pass
+    row.paused = row.part.output is not None and ward.quarantine.state(name) in (State.ISOLATED, State.LOCKED_OUT)
+    for i, channel in enumerate(row.members):
+        row.view.mask(i, channel.masked)
+    members = [c.spec.name for c in row.members]
+    found = [key for key in ward.faults.entries if key[0] in members and key[1] not in (*SENSOR_CHECKS, "silent")]
+    _afresh(ward, [(name, "anomaly"), *found])
+    return [f"part {name} is configured anew: it learns afresh"]
+
+
+def _afresh(ward: Ward, keys: list[tuple[str, str]]) -> None:
+    """This lets faults show themselves anew whose monitor begins anew: it does not know that they were failing."""
+    for key in keys:
+        entry, case = ward.faults.entries.get(key), ward.triage.open_case(key)
+        if entry is not None and entry.test_failed:
+            fault.retest(entry)
+        if case is not None and case.clear_ms is None:
+            case.clear_ms = ward.now_ms
+            record = ward.quarantine.records.get(case.target)
+            if record is not None and not any(
+                c.target == case.target and c.is_failing for c in ward.triage.open_cases()
+            ):
+                record.ill = False
+            ward.soon(ward.now_ms)
+
+
+def _alike(kept: Any, fresh: Any) -> bool:
+    """This returns whether an object that was kept has what this version's own has: an update may have added to it."""
+    if type(kept) is not type(fresh) or set(_held(kept)) != set(_held(fresh)):
+        return False
+    inner = [name for name, value in _held(fresh).items() if type(value).__name__ in _CLASSES]
+    return all(_alike(getattr(kept, name), getattr(fresh, name)) for name in inner)
 
 
 def _shape(ward: Ward, name: str) -> str:
@@ -185,6 +263,8 @@ def _up(value: Any) -> Any:
             made: Any = object.__new__(_CLASSES[name])
             for attribute, kept in items:
                 setattr(made, attribute, _up(kept))
+            if not all(hasattr(made, attribute) for attribute in _attributes(made)):
+                raise ValueError(f"{name} lacks an attribute")
             return made
     raise ValueError(f"an unknown tag {value[:1]!r}")
 
@@ -192,3 +272,7 @@ def _up(value: Any) -> Any:
 def _attributes(value: Any) -> list[str]:
     slots = getattr(type(value), "__slots__", None)
     return list(slots) if slots is not None else list(vars(value))
+
+
+def _held(value: Any) -> dict[str, Any]:
+    return {name: getattr(value, name) for name in _attributes(value) if hasattr(value, name)}

@@ -112,7 +112,7 @@ class Node:
         return taken
 
     def snapshot(self) -> bytes:
-        """This returns all that must last, as JSON."""
+        """This returns all that must last, under a seal."""
         return memory.snapshot(self.ward)
 
     def restore(self, kept: bytes) -> list[str]:

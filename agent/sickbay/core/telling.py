@@ -84,7 +84,8 @@ def _frame(ward: Ward, case: Case, at_ms: int) -> dict[str, Any]:
     signals: dict[str, list[tuple[int, float | None]]] = {}
     for name, before in case.frame.items():
         last = before[-1][0] if before else -1
-        after = [point for point in ward.channels[name].ring if point[0] > last]
+        channel = ward.channels.get(name)  # None: it left the configuration while the case was open
+        after = [point for point in channel.ring if point[0] > last] if channel is not None else []
         window = story.thinned(before) + story.thinned(after)
         signals[name] = [(t - case.opened_ms, v if v is None else float(f"{v:.6g}")) for t, v in window]
     first = min((w[0][0] for w in signals.values() if w), default=0)
