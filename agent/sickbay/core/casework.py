@@ -145,7 +145,9 @@ def _is_root(ward: Ward, case: Case, finding: Finding) -> bool:
         return channel is not None and channel.spec.source == case.target
     if case.layer == "surroundings" and finding.layer == "surroundings":
         return case.is_failing and case.class_ == finding.class_
-    return case.layer == "part" and case.is_failing and (_explains(ward, case, finding) or _follows(ward, case, finding))
+    return (
+        case.layer == "part" and case.is_failing and (_explains(ward, case, finding) or _follows(ward, case, finding))
+    )
 
 
 def _explains(ward: Ward, case: Case, finding: Finding) -> bool:
@@ -229,13 +231,14 @@ def close_cases(ward: Ward, now: int) -> None:
         )
         if held or (not released and now - case.clear_ms < ward.equipment.policy.probation_ms):
             continue
+        if case.target in ward.quarantine.records and not _ill(ward, case.target):
+            # Whether or not its case may close: an ack that is missing keeps nothing from service.
+            isolating.moved(ward, ward.quarantine.healthy(case.target, now))
         if ward.triage.close(case, now):
             ward.emit("fault", case.id, state="closed", target=case.target)
             for other in ward.triage.orphans(case):
                 _speaks(ward, other)
                 ward.changed(other)
-            if case.target in ward.quarantine.records and not _ill(ward, case.target):
-                isolating.moved(ward, ward.quarantine.healthy(case.target, now))
 
 
 def driven(ward: Ward, receipt: Receipt) -> None:
