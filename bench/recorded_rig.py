@@ -74,6 +74,7 @@ def play(data: Path, name: str, speed: float, keep: Path | None) -> dict[str, An
         stack.enter_context(a_process(folder, "fleet", "sickbay_fleet.main", "serve", "--config", str(fleet)))
         stack.enter_context(a_process(folder, "daemon", "sickbay.cli.main", "run", "--config", str(config)))
         wait_for(folder / "sickbay.sock")
+        time.sleep(2.0)  # the line is open, the model loaded, the broker connected
         header, rows = read(data / name)
         sent = feed(master, header, rows, speed)
         time.sleep(SETTLE_S)

@@ -1,8 +1,7 @@
 """This follows the parts: rows that fill up, sensor faults that the view finds, and an alarm from its rise to its diagnosis."""
 
-from sickbay.core import casework, isolating, telling
+from sickbay.core import casework, isolating, story, telling
 from sickbay.core.channel import PartRow
-from sickbay.core.classes import CLASSES
 from sickbay.core.diagnosis import Finding, part_anomaly
 from sickbay.core.effects import Question
 from sickbay.core.equipment import Part
@@ -51,9 +50,8 @@ def _sensor_faults(ward: Ward, row: PartRow) -> None:
         if away and (not row.settled or (case is not None and case.layer == "part")):
             continue
         row.sensor_failing[(index, class_)] = None
-        words = row.view.explain(index)
-        says = str(words.get(class_) or f"{row.members[index].spec.name} {CLASSES[class_].says}")
-        name = row.members[index].spec.name
+        spec = row.members[index].spec
+        name, says = spec.name, story.mark(row.view.explain(index), class_, spec.unit)
         casework.judge(ward, name, class_, Result.FAILED, Finding("sensor", name, class_, (says,)))
     for index, class_ in list(row.sensor_failing):
         if (index, class_) not in found:

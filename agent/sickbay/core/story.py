@@ -29,11 +29,19 @@ def deviation(found: dict[str, Any], unit: str) -> str:
     if found["timescale"] == "noise":
         return f"{found['name']} is {times:.1f} times as noisy as usual"
     value, centre = float(found["value"]), float(found["centre"])
-    side = "above" if value > centre else "below"
-    away = f"{abs(value - centre):.3g}{unit} {side} its normal {centre:.4g}{unit}"
-    return f"{found['name']} is {away} ({times:.1f} times its usual wander {_OVER.get(str(found['timescale']), '')})".replace(
-        " )", ")"
-    )
+    over = _OVER.get(str(found["timescale"]), "")
+    return f"{found['name']} is {value:.4g}{unit}, normally {centre:.4g}{unit}: {times:.1f} times its usual wander {over}".rstrip()
+
+
+def mark(found: dict[str, Any], class_: str, unit: str) -> str:
+    """This returns the words for a fault with a sensor's own signature."""
+    if class_ == "stuck" and not found.get("learning"):
+        value = f"{float(found['value']):.4g} {unit}".strip()
+        return (
+            f"{found['name']} has stood still at {value} for {found['equal_rows']} rows; "
+            f"this unit's own flicker makes {found['stuck_rows']:.0f} unlikely"
+        )
+    return f"{found['name']} {CLASSES[class_].says}"
 
 
 def standing(found: dict[str, Any], blame: float, unit: str) -> str:

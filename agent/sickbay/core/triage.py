@@ -11,6 +11,7 @@ from sickbay.core.effects import Escalate
 BUDGET = 10  # messages ...
 BUDGET_MS = 600_000  # ... in ten minutes; the rest waits, is merged, and is counted
 GATHER_MS = 1_500  # an escalation waits this long, so that it can say what was done about it
+LINE_MS = 10_000  # a line that is back by then (a cable pushed in, a device that restarts) is counted, not told
 CASES_MAX = 200  # closed ones beyond this are forgotten, oldest first; open ones never
 SHELVE_MAX_MS = 86_400_000
 CHATTER_OPENS, CHATTER_MS = 3, 3_600_000  # opened this often in an hour: latched until a person acks
@@ -66,7 +67,8 @@ class Triage:
         # A symptom comes and goes with its root: the root's chatter is the one to latch.
         case.overlay.latched = len(recent) + 1 >= CHATTER_OPENS and case.overlay.suppressed_by is None
         # Nothing is switched for an essential part, so there is nothing to wait for.
-        case.due_ms = at_ms if case.severity == "critical" else at_ms + GATHER_MS
+        wait_ms = 0 if case.severity == "critical" else LINE_MS if case.layer == "line" else GATHER_MS
+        case.due_ms = at_ms + wait_ms
         self.cases[case.id] = case
         self._by_origin[case.origin] = case
         self._forget()

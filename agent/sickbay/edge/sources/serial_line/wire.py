@@ -30,7 +30,12 @@ _PLAIN = {
 
 def open_port(url: str, baud: int) -> serial.SerialBase:
     """This returns the open port; blocks, so it belongs in a thread. Raises one of OPEN_ERRORS."""
-    port = serial.serial_for_url(url, baudrate=baud, timeout=0.5, exclusive=True)
+    port = serial.serial_for_url(url, baudrate=baud, timeout=0.5, exclusive=True, do_not_open=True)
+    if hasattr(port, "_reset_input_buffer"):
+        # pyserial throws away what waits in the line when it opens (open() in serialposix.py, 3.5), and with it the one
+        # header line of a CSV stream that began a moment earlier. A head that is cut is the framing's business.
+        port._reset_input_buffer = _nothing
+    port.open()
     try:
         descriptor = port.fileno()
         if os.isatty(descriptor):
@@ -44,6 +49,10 @@ def open_port(url: str, baud: int) -> serial.SerialBase:
         close_port(port)
         raise
     return port
+
+
+def _nothing() -> None:
+    """This stands where pyserial would flush."""
 
 
 def close_port(port: serial.SerialBase) -> None:
