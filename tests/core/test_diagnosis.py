@@ -1,0 +1,117 @@
+"""Whose fault it is: this sensor's, this part's, the line's, the surroundings', or honestly nobody knows."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+from sickbay.core.diagnosis import ACCUSED, Witness, part_anomaly, silence
+
+witnesses = st.lists(
+    st.builds(
+        Witness,
+        signal=st.sampled_from(["a", "b", "c", "d", "e"]),
+        blame=st.sampled_from([0.0, 0.5, 0.99, 1.0, 1.5, 9.0]),
+        words=st.just("is odd"),
+        ill=st.booleans(),
+        twin_agrees=st.sampled_from([None, None, True, False]),
+    ),
+    max_size=5,
+    unique_by=lambda w: w.signal,
+)
+
+
+def odd(signal: str, blame: float = 3.0, ill: bool = False, twin: bool | None = None) -> Witness:
+    return Witness(signal, blame, f"{signal} is odd", ill, twin)
+
+
+def well(signal: str) -> Witness:
+    return Witness(signal, 0.2, f"{signal} is fine")
+
+
+def test_two_signals_that_left_their_normal_together_are_the_part() -> None:
+    """Physics follows: a sensor's fault shows in one signal, a part's in more than one."""
+    found = part_anomaly("fan", [odd("tach"), odd("outlet", 1.2), well("room")], False, [], 3)
+    assert (found.layer, found.target, found.settled) == ("part", "fan", True)
+    assert found.evidence == ("tach is odd", "outlet is odd") and found.counter == ("room is as usual",)
+
+
+def test_the_most_blamed_speaks_first() -> None:
+    found = part_anomaly("fan", [odd("tach", 1.1), odd("outlet", 8.0)], False, [], 1)
+    assert found.evidence == ("outlet is odd", "tach is odd")
+
+
+def test_one_signal_alone_whose_twin_did_not_follow_is_its_sensor_once_the_peers_had_their_time() -> None:
+    for waited in (False, True):
+        found = part_anomaly("tank", [odd("level", twin=False), well("room")], waited, [], 1)
+        assert (found.layer, found.target, found.class_) == ("sensor", "level", "shift")
+        assert found.settled is waited
+
+
+def test_one_signal_alone_whose_twin_says_the_same_is_the_part() -> None:
+    found = part_anomaly("tank", [odd("level", twin=True), well("room")], False, [], 1)
+    assert (found.layer, found.target) == ("part", "tank") and found.settled
+
+
+def test_one_signal_alone_without_a_twin_is_not_known() -> None:
+    found = part_anomaly("pump", [odd("flow"), well("current")], True, [], 1)
+    assert found.layer == "unknown" and found.settled and "may be the sensor" in found.counter[-1]
+
+
+def test_the_only_signal_of_a_part_can_be_confirmed_by_nothing() -> None:
+    found = part_anomaly("lamp", [odd("lux")], True, [], 1)
+    assert found.layer == "unknown" and "only signal" in found.counter[0]
+
+
+def test_what_a_sensors_own_fault_explains_is_its_symptom() -> None:
+    found = part_anomaly("fan", [odd("tach", ill=True), well("outlet")], True, [], 3)
+    assert (found.layer, found.symptom_of) == ("sensor", "tach")
+
+
+def test_a_sensor_that_is_ill_beside_one_that_is_well_and_odd_is_the_part() -> None:
+    """A fan that stands still freezes its tach and warms its outlet: the tach only looks stuck."""
+    found = part_anomaly("fan", [odd("tach", ill=True), odd("outlet")], False, [], 3)
+    assert (found.layer, found.target) == ("part", "fan")
+
+
+def test_most_parts_at_once_are_the_surroundings() -> None:
+    found = part_anomaly("fan", [odd("tach"), odd("outlet")], False, ["pump"], 3)
+    assert found.layer == "surroundings" and "part pump broke at the same time" in found.evidence
+
+
+def test_two_parts_of_two_or_of_four_are_no_surroundings() -> None:
+    for parts in (2, 4):
+        assert part_anomaly("fan", [odd("tach"), odd("outlet")], False, ["pump"], parts).layer == "part"
+
+
+def test_together_but_none_alone_waits_and_then_is_the_parts() -> None:
+    found = part_anomaly("pump", [well("flow"), well("current")], False, [], 1)
+    assert found.layer == "part" and not found.settled
+    assert part_anomaly("pump", [well("flow"), well("current")], True, [], 1).settled
+
+
+@given(witnesses, st.booleans(), st.lists(st.sampled_from(["p1", "p2", "p3"]), unique=True), st.integers(1, 6))
+def test_a_diagnosis_rests_on_what_was_said(heard: list[Witness], waited: bool, others: list[str], parts: int) -> None:
+    """A sensor is blamed only where it alone is odd; with waiting over there is always an answer; nobody is blamed unheard."""
+    found = part_anomaly("p0", heard, waited, others, max(parts, len(others) + 1))
+    accused = [w.signal for w in heard if w.blame >= ACCUSED]
+    assert found.settled or not waited
+    assert found.evidence
+    if found.layer == "sensor" and found.symptom_of is None:
+        assert accused == [found.target]
+    if found.symptom_of is not None:
+        assert found.symptom_of in [w.signal for w in heard if w.ill]
+    if found.layer == "unknown":
+        assert len(accused) == 1 and found.counter
+    if found.layer == "surroundings":
+        assert len(others) + 1 > max(parts, len(others) + 1) / 2
+
+
+def test_one_of_several_that_falls_silent_is_a_sensor_and_all_of_them_are_the_line() -> None:
+    alone = silence("flow", "rig", 2, 0, 3.2)
+    assert (alone.layer, alone.target, alone.class_) == ("sensor", "flow", "silent")
+    assert "2 other signals of rig still come" in alone.evidence
+    together = silence("flow", "rig", 2, 2, 3.2)
+    assert (together.layer, together.target, together.class_) == ("line", "rig", "unplugged")
+
+
+def test_the_only_signal_of_a_line_is_a_sensor_with_a_doubt() -> None:
+    found = silence("flow", "rig", 0, 0, 3.2)
+    assert found.layer == "sensor" and "it may be the line" in found.counter[0]
