@@ -74,7 +74,7 @@ class Console:
             self.path.chmod(MODE)
             found = self.path.stat()
             self._mine = found.st_dev, found.st_ino
-            self._server = await asyncio.start_unix_server(self._serve, sock=listener, limit=REQUEST_BYTES_MAX)
+            self._server = await asyncio.start_unix_server(self._accept, sock=listener, limit=REQUEST_BYTES_MAX)
         except OSError as error:
             listener.close()
             raise ConsoleError(f"{self.path}: cannot listen there: {error.strerror or error}") from None
@@ -95,10 +95,19 @@ class Console:
             if (found.st_dev, found.st_ino) == self._mine:
                 self.path.unlink()
 
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # The task is made here: the one that streams make for a coroutine hushes up its failure in Debian 12's Python 3.11.2.
+        client = asyncio.create_task(self._serve(reader, writer), name="console client")
+        self._clients.add(client)
+        client.add_done_callback(self._ended)
+
+    def _ended(self, client: asyncio.Task[None]) -> None:
+        self._clients.discard(client)
+        if not client.cancelled() and (error := client.exception()) is not None:
+            told = {"message": "the control socket failed on a request", "exception": error, "task": client}
+            client.get_loop().call_exception_handler(told)
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        me = asyncio.current_task()
-        assert me is not None
-        self._clients.add(me)
         try:
             if len(self._clients) > CLIENTS_MAX:
                 await self._send(writer, _refusal(f"{CLIENTS_MAX} others are asking already; try again"))
@@ -108,7 +117,6 @@ class Console:
         except (ConnectionError, TimeoutError, asyncio.CancelledError):
             writer.transport.abort()  # gone, or sent away; what it has not read, it will not
         finally:
-            self._clients.discard(me)
             writer.close()
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, pid: int, who: str) -> None:
