@@ -1,32 +1,33 @@
 """This turns a TOML file into frozen facts. An unknown key is an error that names the nearest known one."""
 
-import difflib
 import os
 import re
-import tomllib
-import types
-import typing
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
+from sickbay import toml
 from sickbay.core.equipment import Equipment, Mode, Output, Part, Policy, Signal
 from sickbay.errors import ConfigError
+
+LEARN_ROWS_LEAST = 40  # fewer say nothing of how a signal wanders
+YEAR_S = 366 * 86400.0
 
 
 class Struct(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The base of every table: frozen, and closed to unknown keys."""
 
 
-class Device(Struct):
+class Device(Struct, frozen=True):
     """[device]"""
 
     id: str = ""  # "": derived from /etc/machine-id
     model: str = ""  # the cohort that the fleet compares with
 
 
-class Paths(Struct):
+class Paths(Struct, frozen=True):
     """[paths]; "" means: where systemd says, else under the home folder."""
 
     state: str = ""
@@ -34,7 +35,7 @@ class Paths(Struct):
     events: str = "events.jsonl"
 
 
-class Mqtt(Struct):
+class Mqtt(Struct, frozen=True):
     """[mqtt]"""
 
     url: str
@@ -47,7 +48,7 @@ class Mqtt(Struct):
     keepalive_s: int = 22
 
 
-class SerialLine(Struct, tag_field="driver", tag="serial_line"):
+class SerialLine(Struct, frozen=True, tag_field="driver", tag="serial_line"):
     """[sources.X] driver = "serial_line": lines of text from any pyserial URL."""
 
     port: str
@@ -61,7 +62,7 @@ class SerialLine(Struct, tag_field="driver", tag="serial_line"):
     silent_s: float = 0.0  # reopen after this much silence; 0: never
 
 
-class Pin(Struct):
+class Pin(Struct, frozen=True):
     """One GPIO input: a level, or counted edges."""
 
     pin: int
@@ -71,7 +72,7 @@ class Pin(Struct):
     pulses_per_rev: float = 0.0  # with count: the field is rev/min; without: edges a second
 
 
-class Gpio(Struct, tag_field="driver", tag="gpio"):
+class Gpio(Struct, frozen=True, tag_field="driver", tag="gpio"):
     """[sources.X] driver = "gpio": sampled levels and counted edges."""
 
     inputs: dict[str, Pin]
@@ -79,7 +80,7 @@ class Gpio(Struct, tag_field="driver", tag="gpio"):
     chip: str = ""  # e.g. "/dev/gpiochip0"; "": found out
 
 
-class Replay(Struct, tag_field="driver", tag="replay"):
+class Replay(Struct, frozen=True, tag_field="driver", tag="replay"):
     """[sources.X] driver = "replay": a recording played as if it were live."""
 
     path: str
@@ -91,7 +92,7 @@ class Replay(Struct, tag_field="driver", tag="replay"):
 Source = SerialLine | Gpio | Replay
 
 
-class SignalTable(Struct, rename={"from_": "from"}):
+class SignalTable(Struct, frozen=True, rename={"from_": "from"}):
     """[signals.X]"""
 
     from_: str
@@ -106,7 +107,7 @@ class SignalTable(Struct, rename={"from_": "from"}):
     isolate: Mode | None = None
 
 
-class OutputTable(Struct):
+class OutputTable(Struct, frozen=True):
     """[outputs.X]"""
 
     driver: Literal["gpio"]
@@ -119,7 +120,7 @@ class OutputTable(Struct):
     chip: str = ""
 
 
-class PartTable(Struct):
+class PartTable(Struct, frozen=True):
     """[parts.X]"""
 
     signals: tuple[str, ...]
@@ -130,7 +131,7 @@ class PartTable(Struct):
     min_signals: int | None = None  # default: 1 for an essential part, else 0
 
 
-class PolicyTable(Struct):
+class PolicyTable(Struct, frozen=True):
     """[policy]: guard rails of the whole device."""
 
     isolated_max: int = 3
@@ -144,7 +145,7 @@ class PolicyTable(Struct):
     false_alarms_per_month: float = 0.1
 
 
-class Config(Struct):
+class Config(Struct, frozen=True):
     """The whole file."""
 
     device: Device = Device()
@@ -159,26 +160,18 @@ class Config(Struct):
 
 def load(path: Path) -> Config:
     """This returns the configuration in `path`; raises ConfigError with file, key and a mend."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read: {error}") from None
-    return parse(text, path.name)
+    config = parse(toml.read(path), path.name)
+    base, paths = path.absolute().parent, config.paths
+    placed = {key: str(base / Path(at).expanduser()) for key in ("state", "socket") if (at := getattr(paths, key))}
+    return msgspec.structs.replace(config, paths=msgspec.structs.replace(paths, **placed))
 
 
 def parse(text: str, name: str = "config") -> Config:
     """This returns the configuration that `text` holds; `name` stands in the messages."""
+    config = toml.convert(text, Config, name)
     try:
-        raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{name}: not TOML: {error}") from None
-    refuse_unknown(raw, Config, name, "")
-    try:
-        config = msgspec.convert(raw, Config)
-    except msgspec.ValidationError as error:
-        raise ConfigError(f"{name}: {plain(str(error))}") from None
-    _refuse_impossible(config, name)
-    try:
+        for complaint in _impossible(config):
+            raise ConfigError(complaint)
         equipment(config)
     except ConfigError as error:
         raise ConfigError(f"{name}: {error}") from None
@@ -275,84 +268,116 @@ def socket_path(config: Config) -> Path:
     return state_dir(config) / "sickbay.sock"
 
 
-def refuse_unknown(raw: object, kind: Any, name: str, at: str) -> None:
-    """This walks tables beside their types and raises at the first key that no type knows."""
-    if not isinstance(raw, dict):
+def _impossible(config: Config) -> Iterator[str]:
+    """This yields a complaint for each value that is of the right type and still cannot be."""
+    yield from _impossible_device(config)
+    yield from _impossible_signals(config)
+    for name, driver in config.sources.items():
+        yield from _impossible_source(f"sources.{name}", driver, fields_of(config, name))
+    yield from _impossible_pins(config)
+    for name, part in config.parts.items():
+        if not part.signals:
+            yield f"parts.{name}.signals: empty: a part is judged by its signals. Name one at least"
+        if part.min_signals is not None and not 0 <= part.min_signals <= len(part.signals):
+            yield f"parts.{name}.min_signals: {part.min_signals} is not between 0 and its {len(part.signals)} signals"
+    p = config.policy
+    for key in ("cooldown_s", "probation_s", "trial_s"):
+        yield from _outside(f"policy.{key}", getattr(p, key), 0.0, YEAR_S)
+    yield from _outside("policy.cycle_s", p.cycle_s, 1.0, YEAR_S)
+    yield from _outside("policy.learn_rows", p.learn_rows, LEARN_ROWS_LEAST, 100_000)
+    yield from _outside("policy.corroborate_rows", p.corroborate_rows, 1, 100_000)
+    yield from _outside("policy.isolated_max", p.isolated_max, 0, 10_000)
+    yield from _outside("policy.relapses_max", p.relapses_max, 0, 10_000)
+    yield from _outside("policy.false_alarms_per_month", p.false_alarms_per_month, 1e-6, 1000.0)
+
+
+def _outside(key: str, value: float, least: float, most: float) -> Iterator[str]:
+    if not least <= value <= most:
+        yield f"{key}: {value:g} is not between {least:g} and {most:g}"
+
+
+def _impossible_device(config: Config) -> Iterator[str]:
+    if any(c.isspace() or c in "/#+" or ord(c) < 32 for c in config.device.id):
+        yield f'device.id: "{config.device.id}": it stands in MQTT topics and has no blanks and none of / # +'
+    mqtt = config.mqtt
+    if mqtt is None:
         return
-    struct = _struct_for(kind, raw)
-    if struct is None:
-        of = _dict_value(kind)
-        if of is not None:
-            for key, value in raw.items():
-                refuse_unknown(value, of, name, f"{at}{key}.")
-        return
-    known: dict[str, Any] = {field.encode_name: field.type for field in msgspec.structs.fields(struct)}
-    tag = struct.__struct_config__.tag_field
-    for key, value in raw.items():
-        if key == tag:
-            continue
-        if key not in known:
-            near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
-            mend = f'Did you mean "{near[0]}"?' if near else f"Known here: {', '.join(sorted(known))}"
-            raise ConfigError(f"{name}: {at}{key}: unknown key. {mend}")
-        refuse_unknown(value, known[key], name, f"{at}{key}.")
+    if not re.fullmatch(r"mqtts?://[^/\s]+/?", mqtt.url):
+        yield f'mqtt.url: "{mqtt.url}" is not of the form mqtt://HOST:PORT or mqtts://HOST:PORT'
+    if not re.fullmatch(r"[^/#+\s]+(/[^/#+\s]+)*", mqtt.prefix):
+        yield f'mqtt.prefix: "{mqtt.prefix}" is not the beginning of a topic. Try "sickbay/1"'
+    # Below, a slow link counts as dead; above, a dead one as alive for longer than anyone waits. MQTT itself ends at 65535.
+    yield from _outside("mqtt.keepalive_s", mqtt.keepalive_s, 5, 1200)
 
 
-def _struct_for(kind: Any, raw: dict[str, Any]) -> type[msgspec.Struct] | None:
-    """This returns the struct that a table is meant to be, by its tag where there is a choice."""
-    choices = [k for k in _alternatives(kind) if isinstance(k, type) and issubclass(k, msgspec.Struct)]
-    if len(choices) == 1:
-        return choices[0]
-    return next((k for k in choices if k.__struct_config__.tag == raw.get("driver")), None)
-
-
-def _alternatives(kind: Any) -> tuple[Any, ...]:
-    if isinstance(kind, types.UnionType) or typing.get_origin(kind) is typing.Union:
-        return typing.get_args(kind)
-    return (kind,)
-
-
-def _dict_value(kind: Any) -> Any:
-    """This returns V of dict[str, V], else None."""
-    return typing.get_args(kind)[1] if typing.get_origin(kind) is dict else None
-
-
-def plain(message: str) -> str:
-    """This turns msgspec's "... - at `$.a.b`" into "a.b: ..."."""
-    found = re.fullmatch(r"(.*?)(?: - at `(?:key in )?\$\.?(.*?)`)?", message, re.DOTALL)
-    assert found
-    what, where = found.group(1), found.group(2)
-    what = re.sub(r"Object missing required field `(\w+)`", r'"\1" is missing', what)
-    return f"{where}: {what}" if where else what
-
-
-def _refuse_impossible(config: Config, name: str) -> None:
-    """This raises where values are of the right type and still cannot be."""
-    for signal, table in config.signals.items():
+def _impossible_signals(config: Config) -> Iterator[str]:
+    readers: dict[str, str] = {}
+    for name, table in config.signals.items():
+        at = f"signals.{name}"
         source, dot, field = table.from_.partition(".")
         if not dot or not field:
-            raise ConfigError(f'{name}: signals.{signal}.from: "{table.from_}" is not of the form source.field')
+            yield f'{at}.from: "{table.from_}" is not of the form source.field'
         if source not in config.sources:
-            near = difflib.get_close_matches(source, config.sources, n=1, cutoff=0.5)
-            mend = f' Did you mean "{near[0]}"?' if near else ""
-            raise ConfigError(f'{name}: signals.{signal}.from: there is no source "{source}".{mend}')
-        if not 0.001 <= table.every_s <= 86400:
-            raise ConfigError(f"{name}: signals.{signal}.every_s: {table.every_s:g} is not between 0.001 and 86400")
-    for source, driver in config.sources.items():
-        if isinstance(driver, SerialLine) and driver.format == "regex":
+            yield f'{at}.from: there is no source "{source}".{toml.nearest(source, config.sources)}'
+        if table.from_ in readers:
+            yield f'{at}.from: "{table.from_}" is read by signals.{readers[table.from_]} already. Remove one of the two'
+        readers[table.from_] = name
+        yield from _outside(f"{at}.every_s", table.every_s, 0.001, 86400)
+        yield from _outside(f"{at}.lsb", table.lsb, 0.0, 1e300)
+        if table.rate_max_per_s is not None and table.rate_max_per_s <= 0:
+            yield f"{at}.rate_max_per_s: {table.rate_max_per_s:g} is not above 0. Leave it out for no limit"
+
+
+def _impossible_source(at: str, driver: Source, fields: dict[str, str]) -> Iterator[str]:
+    if isinstance(driver, SerialLine):
+        if not driver.port:
+            yield f"{at}.port: empty. Name a path such as /dev/ttyACM0, or a URL such as socket://HOST:PORT"
+        yield from _outside(f"{at}.baud", driver.baud, 1, 10_000_000)
+        yield from _outside(f"{at}.line_bytes_max", driver.line_bytes_max, 1, 1 << 20)
+        yield from _outside(f"{at}.silent_s", driver.silent_s, 0.0, 86400)
+        if len(driver.delimiter) != 1:
+            yield f'{at}.delimiter: "{driver.delimiter}" is not one character'
+        if driver.format == "regex":
             try:
-                groups = re.compile(driver.pattern).groupindex
+                named = re.compile(driver.pattern).groupindex
             except re.error as error:
-                raise ConfigError(f"{name}: sources.{source}.pattern: not a regular expression: {error}") from None
-            if not groups:
-                raise ConfigError(f"{name}: sources.{source}.pattern: name what it finds, as in (?P<flow>[0-9.]+)")
+                yield f"{at}.pattern: not a regular expression: {error}"
+                return
+            if not named:
+                yield f"{at}.pattern: name what it finds, as in (?P<flow>[0-9.]+)"
+    elif isinstance(driver, Gpio):
+        yield from _outside(f"{at}.sample_s", driver.sample_s, 0.001, 86400)
+        for field in fields:
+            if field not in driver.inputs:
+                mend = toml.nearest(field, driver.inputs)
+                yield f"signals.{fields[field]}.from: {at} has no input {field!r}.{mend}"
+        for name, pin in driver.inputs.items():
+            yield from _outside(f"{at}.inputs.{name}.pulses_per_rev", pin.pulses_per_rev, 0.0, 1e6)
+    else:
+        if not driver.path:
+            yield f"{at}.path: empty. Name a recording"
+        yield from _outside(f"{at}.speed", driver.speed, 0.0, 1e6)
+        if len(driver.delimiter) > 1:
+            yield f'{at}.delimiter: "{driver.delimiter}" is not one character'
+
+
+def _impossible_pins(config: Config) -> Iterator[str]:
+    """Each pin has one use: two outputs on one pin would undo each other."""
+    uses: dict[tuple[str, int], str] = {}
+    for key, chip, number in _pins(config):
+        if not 0 <= number <= 1023:
+            yield f"{key}: {number} is not a pin's number. Use the chip's own, as GPIO17 is 17"
+        if (chip, number) in uses:
+            yield f"{key}: pin {number} is {uses[chip, number]} already. Give each a pin of its own"
+        uses[chip, number] = key
+
+
+def _pins(config: Config) -> Iterator[tuple[str, str, int]]:
+    for source, driver in config.sources.items():
         if isinstance(driver, Gpio):
-            for field in fields_of(config, source):
-                if field not in driver.inputs:
-                    raise ConfigError(
-                        f"{name}: signals: {source}.{field} is read, but sources.{source} has no such input"
-                    )
-    if config.mqtt and not re.fullmatch(r"mqtts?://[^/\s]+/?", config.mqtt.url):
-        raise ConfigError(
-            f'{name}: mqtt.url: "{config.mqtt.url}" is not of the form mqtt://HOST:PORT or mqtts://HOST:PORT'
-        )
+            for name, pin in driver.inputs.items():
+                yield f"sources.{source}.inputs.{name}.pin", driver.chip, pin.pin
+    for name, output in config.outputs.items():
+        yield f"outputs.{name}.pin", output.chip, output.pin
+        if output.read_back is not None:
+            yield f"outputs.{name}.read_back", output.chip, output.read_back

@@ -1,11 +1,10 @@
 """This turns the receiving end's TOML file into facts, by the same rules as the device's."""
 
 import re
-import tomllib
 from pathlib import Path
 
-import msgspec
-from sickbay.config import Mqtt, Struct, plain, refuse_unknown
+from sickbay import toml
+from sickbay.config import Mqtt, Struct
 from sickbay.errors import ConfigError
 
 
@@ -31,17 +30,7 @@ class Settings(Struct, frozen=True):
 
 def load(path: Path) -> Settings:
     """This returns the settings in `path`; raises ConfigError with file, key and a mend."""
-    try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read: {error}") from None
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path.name}: not TOML: {error}") from None
-    refuse_unknown(raw, Settings, path.name, "")
-    try:
-        settings = msgspec.convert(raw, Settings)
-    except msgspec.ValidationError as error:
-        raise ConfigError(f"{path.name}: {plain(str(error))}") from None
+    settings = toml.convert(toml.read(path), Settings, path.name)
     if not re.fullmatch(r"mqtts?://[^/\s]+/?", settings.mqtt.url):
         raise ConfigError(f'{path.name}: mqtt.url: "{settings.mqtt.url}" is not of the form mqtt://HOST:PORT')
     if not settings.store.url.removeprefix("sqlite:///") or not settings.store.url.startswith("sqlite:///"):
