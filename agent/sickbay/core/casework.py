@@ -10,6 +10,7 @@ from sickbay.core.reading import Receipt
 from sickbay.core.ward import Ward
 
 CONSEQUENCE = 10  # times the rows that peers are given: how long one part's fault may take to show in another
+SWAYED = ("disagreement", "shift", "noise")  # sensor faults that a sagging supply gives to many sensors at once
 UNHURRIED = ("stuck", "noise", "spikes")  # sensor faults that a part's fault can imitate
 
 
@@ -140,11 +141,13 @@ def _root(ward: Ward, finding: Finding, own: Case | None = None) -> Case | None:
 def _is_root(ward: Ward, case: Case, finding: Finding) -> bool:
     if finding.symptom_of is not None and case.target == finding.symptom_of:
         return True
+    if case.layer == finding.layer == "sensor" and case.target == finding.target:
+        return case.is_failing  # a sensor known to be ill explains all else that it does
     if case.layer == "line" and finding.class_ == "silent":
         channel = ward.channels.get(finding.target)
         return channel is not None and channel.spec.source == case.target
-    if case.layer == "surroundings" and finding.layer == "surroundings":
-        return case.is_failing and case.class_ == finding.class_
+    if case.layer == "surroundings" and (finding.layer == "surroundings" or finding.class_ in SWAYED):
+        return case.is_failing and (case.class_ == finding.class_ or case.class_ == "anomaly")
     return (
         case.layer == "part" and case.is_failing and (_explains(ward, case, finding) or _follows(ward, case, finding))
     )

@@ -1,9 +1,10 @@
-"""These are the running state of one signal and of one part: what the node touches at every reading."""
+"""These are the running state of one signal, one part and one redundancy group: what the node touches at every reading."""
 
 from collections import deque
 
 from sickbay.core.anomaly import PartView
 from sickbay.core.checks import SignalChecks
+from sickbay.core.disagreement import Disagreement
 from sickbay.core.equipment import Part, Signal
 from sickbay.core.fault import Entry
 from sickbay.core.reading import Quality
@@ -26,6 +27,7 @@ class Channel:
         "silent",
         "spec",
         "substitute",
+        "twins",
         "value",
     )
 
@@ -41,6 +43,7 @@ class Channel:
         self.masked = False
         self.substitute: str | None = None
         self.rows: list[tuple[PartRow, int]] = []  # where its readings go
+        self.twins: Twins | None = None  # those that measure the same thing
         self.ring: deque[tuple[int, float | None]] = deque(maxlen=RING)
 
 
@@ -85,3 +88,15 @@ class PartRow:
         self.settled = False  # the present alarm has its diagnosis
         self.shifted: dict[int, None] = {}  # members that left their normal alone
         self.sensor_failing: dict[tuple[int, str], None] = {}
+
+
+class Twins:
+    """One redundancy group while it runs. It is stepped whenever each member that still speaks has spoken anew."""
+
+    __slots__ = ("fresh", "judge", "members", "undecided")
+
+    def __init__(self, members: list[Channel], learn_rows: int) -> None:
+        self.members = members
+        self.judge = Disagreement(len(members), learn_rows, max(c.spec.lsb for c in members))
+        self.fresh = 0
+        self.undecided = 0

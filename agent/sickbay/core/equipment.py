@@ -108,7 +108,9 @@ def check(equipment: Equipment) -> None:
     parts = _unique("parts", [p.name for p in equipment.parts])
     both = [name for name in parts if name in signals]
     if both:
-        raise ConfigError(f"parts.{both[0]}: a signal has the same name; an order could not tell them apart. Rename one")
+        raise ConfigError(
+            f"parts.{both[0]}: a signal has the same name; an order could not tell them apart. Rename one"
+        )
     for s in equipment.signals:
         for key, other in (("redundant_with", s.redundant_with), ("substitute", s.substitute)):
             if other is not None and (other not in signals or other == s.name):

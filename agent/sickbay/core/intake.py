@@ -1,6 +1,6 @@
 """This takes in readings and what sources say of their lines, and turns them into results."""
 
-from sickbay.core import casework, parts
+from sickbay.core import casework, parts, twins
 from sickbay.core.channel import Channel
 from sickbay.core.classes import CLASSES, SENSOR_CHECKS
 from sickbay.core.diagnosis import Finding, silence
@@ -43,6 +43,8 @@ def reading(ward: Ward, reading: Reading) -> None:
         row.seen |= bit
         if row.seen == row.full:
             parts.close_row(ward, row, at)
+    if channel.twins is not None:
+        twins.heard(ward, channel.twins, channel)
 
 
 def _qualify(ward: Ward, channel: Channel, failed: int) -> None:

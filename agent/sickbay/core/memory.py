@@ -15,10 +15,11 @@ from sickbay.core import fault
 from sickbay.core.anomaly import PartView
 from sickbay.core.baseline import Learnt
 from sickbay.core.case import Case, Overlay
-from sickbay.core.channel import Channel, PartRow
+from sickbay.core.channel import Channel, PartRow, Twins
 from sickbay.core.chart import Chart, SignalLearnt
 from sickbay.core.checks import SignalChecks
 from sickbay.core.classes import CLASSES, SENSOR_CHECKS
+from sickbay.core.disagreement import Disagreement
 from sickbay.core.fault import Entry, Memory
 from sickbay.core.quarantine import OUT_OF_SERVICE, Record, State
 from sickbay.core.reading import Quality
@@ -31,7 +32,7 @@ FORMAT = 1
 MAGIC = b"sickbay memory\n"
 SEAL_BYTES = 16
 _UNREADABLE = (msgspec.MsgspecError, KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError)
-_CLASSES: dict[str, type] = {c.__name__: c for c in (PartView, Chart, ResidualView, SignalChecks)}
+_CLASSES: dict[str, type] = {c.__name__: c for c in (PartView, Chart, ResidualView, SignalChecks, Disagreement)}
 _STRUCTS: dict[str, type[msgspec.Struct]] = {
     c.__name__: c for c in (Learnt, SignalLearnt, Case, Overlay, Entry, Record, TriageState)
 }
@@ -70,6 +71,7 @@ def snapshot(ward: Ward) -> bytes:
         "channels": {n: {a: _down(getattr(c, a)) for a in _CHANNEL} for n, c in ward.channels.items()},
         "active": {n: [[bit, e.class_] for bit, e in c.active] for n, c in ward.channels.items()},
         "rows": {n: {a: _down(getattr(r, a)) for a in _ROW} for n, r in ward.rows.items()},
+        "twins": [[[c.spec.name for c in t.members], t.fresh, t.undecided, _down(t.judge)] for t in ward.twins],
         "shapes": {n: _shape(ward, n) for n in (*ward.channels, *ward.rows)},
     }
     return _sealed(msgspec.msgpack.encode(kept))
@@ -136,9 +138,22 @@ def _take_up(ward: Ward, state: dict[str, Any]) -> list[str]:
     for name, row in ward.rows.items():
         if name in state["rows"]:
             notes += _row(ward, row, state)
+    for twins in ward.twins:
+        _twins(ward, twins, state)
     ward.lost_sources = {name: says for name, says in ward.lost_sources.items() if name in ward.by_source}
     ward.pending_drives = {k: v for k, v in ward.pending_drives.items() if v[0] in ward.rows}
     return notes
+
+
+def _twins(ward: Ward, twins: Twins, state: dict[str, Any]) -> None:
+    """This takes up what a redundancy group has learnt, where its members are still the same."""
+    names = [c.spec.name for c in twins.members]
+    if any(state["shapes"].get(name) != _shape(ward, name) for name in names):
+        return
+    for members, fresh, undecided, judge in state.get("twins", []):
+        made = _up(judge)
+        if members == names and isinstance(made, Disagreement) and made.count == len(names):
+            twins.fresh, twins.undecided, twins.judge = int(fresh), int(undecided), made
 
 
 def _channel(ward: Ward, channel: Channel, state: dict[str, Any]) -> list[str]:

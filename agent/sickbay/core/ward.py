@@ -6,7 +6,7 @@ from typing import Any
 from sickbay.core.anomaly import PartView
 from sickbay.core.baseline import Learnt
 from sickbay.core.case import Case
-from sickbay.core.channel import Channel, PartRow
+from sickbay.core.channel import Channel, PartRow, Twins
 from sickbay.core.effects import Effect, Event
 from sickbay.core.equipment import Equipment, Part
 from sickbay.core.quarantine import Quarantine
@@ -25,6 +25,7 @@ class Ward:
         self.triage = Triage(equipment.device, mint)
         self.channels = {s.name: Channel(s) for s in equipment.signals}
         self.rows = {p.name: self._row(p, learnt.get(p.name)) for p in equipment.parts}
+        self.twins = self._groups()
         self.by_source: dict[str, list[Channel]] = {}
         for channel in self.channels.values():
             self.by_source.setdefault(channel.spec.source, []).append(channel)
@@ -44,6 +45,17 @@ class Ward:
         for i, channel in enumerate(members):
             channel.rows.append((row, i))
         return row
+
+    def _groups(self) -> list[Twins]:
+        """This returns the redundancy groups, each once, in file order."""
+        out: list[Twins] = []
+        for channel in self.channels.values():
+            names = self.equipment.redundancy_group(channel.spec.name)
+            if len(names) > 1 and channel.twins is None:
+                out.append(Twins([self.channels[n] for n in names], self.equipment.policy.learn_rows))
+                for member in out[-1].members:
+                    member.twins = out[-1]
+        return out
 
     def emit(self, kind: str, name: str, **detail: Any) -> None:
         """This notes one change, for events.jsonl."""

@@ -1,0 +1,77 @@
+"""Two thermometers in one pipe must agree; when they do not, the one that left its normal is to blame."""
+
+import random
+
+from sickbay.core.effects import Escalate
+from sickbay.core.equipment import Equipment, Mode, Part, Policy, Signal
+from sickbay.core.node import Node
+from sickbay.core.reading import Reading
+
+LEARN = 120
+
+
+def pipe(*extra: str) -> Equipment:
+    names = ("a", "b", *extra)
+    signals = tuple(Signal(n, "rig", redundant_with=None if n == "a" else "a") for n in names)
+    other = Signal("flow", "rig")
+    part = Part("pipe", (*names, "flow"), isolate=Mode.ACTIVE)
+    return Equipment("d", (*signals, other), (part,), (), Policy(learn_rows=LEARN, probation_ms=20_000))
+
+
+def run(node: Node, seconds: range, **offsets: float) -> list[Escalate]:
+    """This feeds honest noise at 1 Hz, a common slow swell, and what `offsets` adds to each signal."""
+    rng = random.Random(seconds.start)
+    told: list[Escalate] = []
+    for t in seconds:
+        swell = 0.02 * ((t // 30) % 5)
+        for name in node.ward.channels:
+            level = 16.0 if name == "flow" else 40.0 + swell
+            node.feed(Reading(name, level + offsets.get(name, 0.0) + rng.gauss(0, 0.1), t * 1000))
+        node.tick(t * 1000 + 500)
+        told += [e for e in node.take_effects() if isinstance(e, Escalate)]
+    return told
+
+
+def test_twins_that_agree_are_left_alone() -> None:
+    node = Node(pipe(), "m")
+    node.start(0)
+    assert run(node, range(LEARN + 600)) == []
+
+
+def test_the_twin_that_left_its_normal_is_quarantined_once_and_the_other_stands_in() -> None:
+    node = Node(pipe(), "m")
+    node.start(0)
+    run(node, range(LEARN + 60))
+    told = run(node, range(LEARN + 60, LEARN + 160), b=5.0)
+    assert [(e.kind, e.body["target"], e.body["layer"]) for e in told] == [("opened", "b", "sensor")]
+    assert node.ward.quarantine.state("b") == "isolated"
+    assert node.ward.channels["b"].substitute == "a"
+
+
+def test_of_three_the_one_that_is_alone_is_to_blame() -> None:
+    """With three there is a majority, and no need of a baseline."""
+    node = Node(pipe("c"), "m")
+    node.start(0)
+    run(node, range(LEARN + 60))
+    told = run(node, range(LEARN + 60, LEARN + 160), c=-5.0)
+    assert {e.body["target"] for e in told} == {"c"}
+
+
+def test_a_quarantined_twin_comes_back_when_it_agrees_again() -> None:
+    """Its readings are compared in the shadow: masked is not forgotten."""
+    node = Node(pipe(), "m")
+    node.start(0)
+    run(node, range(LEARN + 60))
+    run(node, range(LEARN + 60, LEARN + 160), b=5.0)
+    run(node, range(LEARN + 160, LEARN + 400))
+    assert node.ward.quarantine.state("b") == "in_service" and node.ward.triage.open_cases() == []
+
+
+def test_a_restart_keeps_what_the_twins_have_learnt() -> None:
+    node = Node(pipe(), "m")
+    node.start(0)
+    run(node, range(LEARN + 60))
+    again = Node(pipe(), "m")
+    assert again.restore(node.snapshot()) == []
+    assert again.ward.twins[0].judge.snapshot() == node.ward.twins[0].judge.snapshot()
+    assert run(again, range(LEARN + 60, LEARN + 120), b=5.0) != []
