@@ -192,8 +192,10 @@ def test_a_part_fault_that_also_freezes_its_tach_is_one_ticket_for_the_part() ->
 
 
 def test_most_parts_at_once_are_the_surroundings_and_one_ticket() -> None:
+    down = ("pressure", "tach")
     everywhere = [
-        shifts(name, 20.0 * NORMAL[name][1] * (-1) ** i, ILL + i % 2) for i, name in enumerate(NORMAL) if name != "room"
+        shifts(name, (-20.0 if name in down else 20.0) * sd, ILL + i % 2)
+        for i, (name, (_, sd)) in enumerate(NORMAL.items())
     ]
     j = journey(*everywhere, until=ILL + 60)
     assert len(j.tickets()) == 1 and j.told()[0].body["layer"] == "surroundings"
