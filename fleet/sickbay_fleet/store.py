@@ -57,7 +57,11 @@ class Store:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._db = _connect(path, "rwc")
-            _prepare(self._db, path)
+            try:
+                _prepare(self._db, path)
+            except BaseException:
+                self._db.close()
+                raise
         except (sqlite3.Error, OSError) as error:
             raise StoreError(
                 f"{path}: the ticket store cannot be opened ({error}). Check store.url and the disk"
