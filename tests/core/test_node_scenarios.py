@@ -297,3 +297,14 @@ def test_a_message_waits_until_it_can_say_what_was_done() -> None:
     frame = message.body["freeze_frame"]
     assert frame["signals"]["flow"] and frame["from_ms"] < 0 <= frame["to_ms"]
     assert message.effect_id == f"{message.fault_id}.r1" and Policy().isolated_max == 3
+
+
+def test_an_output_that_did_not_follow_is_ordered_again_while_the_part_is_ill() -> None:
+    """A relay that stuck once may follow the next time; nobody should have to think of trying."""
+    j = journey(until=ILL)
+    j.relay_follows = False
+    j.run(rows(range(ILL, ILL + 200), *fan_dies(ILL)))
+    assert j.state("fan") == "would_isolate"
+    j.relay_follows = True
+    j.run(rows(range(ILL + 200, ILL + 400), *fan_dies(ILL)))
+    assert j.state("fan") == "isolated" and j.drives()[1:] == [("fan_relay", False)] * len(j.drives()[1:])

@@ -197,11 +197,12 @@ def cleared(ward: Ward, case: Case) -> None:
     """This takes in that a case's fault is gone: what it kept out of service may begin to prove itself."""
     case.clear_ms = ward.now_ms
     ward.soon(ward.now_ms + ward.equipment.policy.probation_ms)
-    if case.target in ward.quarantine.records and not _ill(ward, case.target):
-        if ward.quarantine.state(case.target) in OUT_OF_SERVICE:
+    record = ward.record_of(case)
+    if record is not None and not _ill(ward, case.target):
+        if record.state in OUT_OF_SERVICE:
             isolating.moved(ward, ward.quarantine.healthy(case.target, ward.now_ms))
         else:
-            ward.quarantine.records[case.target].ill = False
+            record.ill = False
     ward.soon(ward.quarantine.due_ms(ward.now_ms))
 
 
@@ -228,13 +229,12 @@ def close_cases(ward: Ward, now: int) -> None:
     for case in ward.triage.open_cases():
         if case.clear_ms is None:
             continue
-        held = case.target in ward.quarantine.records and ward.quarantine.state(case.target) in OUT_OF_SERVICE
-        released = (
-            ward.quarantine.records[case.target].by == "released" if case.target in ward.quarantine.records else False
-        )
+        record = ward.record_of(case)
+        held = record is not None and record.state in OUT_OF_SERVICE
+        released = record is not None and record.by == "released"
         if held or (not released and now - case.clear_ms < ward.equipment.policy.probation_ms):
             continue
-        if case.target in ward.quarantine.records and not _ill(ward, case.target):
+        if record is not None and not _ill(ward, case.target):
             # Whether or not its case may close: an ack that is missing keeps nothing from service.
             isolating.moved(ward, ward.quarantine.healthy(case.target, now))
         if ward.triage.close(case, now):

@@ -8,6 +8,8 @@ from sickbay.core.equipment import Part
 from sickbay.core.quarantine import ENERGISED, OUT_OF_SERVICE, Move, State
 from sickbay.core.ward import Ward
 
+AGAIN_MS = 300_000  # how often an output that did not follow is ordered again
+
 _EVENT_OF = {
     State.IN_SERVICE: "release",
     State.WOULD_ISOLATE: "would_isolate",
@@ -44,17 +46,34 @@ def moved(ward: Ward, moves: list[Move]) -> None:
 
 def _mask(ward: Ward, channel: Channel, state: State) -> None:
     channel.masked = state in OUT_OF_SERVICE
-    channel.substitute = None
-    if channel.masked:
-        spec = channel.spec
-        wanted = [spec.substitute] if spec.substitute else list(ward.equipment.redundancy_group(spec.name))
-        for name in wanted:
-            other = ward.channels[name]
-            if other is not channel and not other.masked and not other.silent and not other.failing:
-                channel.substitute = name
-                break
+    channel.substitute = _stand_in(ward, channel) if channel.masked else None
     for row, i in channel.rows:
         row.view.mask(i, channel.masked)
+
+
+def _stand_in(ward: Ward, channel: Channel) -> str | None:
+    """This returns who can stand in for a masked signal now: what is declared, else a redundant one that is well."""
+    spec = channel.spec
+    wanted = [spec.substitute] if spec.substitute else list(ward.equipment.redundancy_group(spec.name))
+    for name in wanted:
+        other = ward.channels[name]
+        if other is not channel and not other.masked and not other.silent and not other.failing:
+            return name
+    return None
+
+
+def tend(ward: Ward, now: int) -> None:
+    """This looks after what is isolated: a stand-in that fell ill is replaced, an output that did not follow is ordered again."""
+    for channel in ward.channels.values():
+        if channel.masked:
+            channel.substitute = _stand_in(ward, channel)
+    for part in ward.equipment.parts:
+        record = ward.quarantine.records[part.name]
+        if part.output is None or not record.output_fails or (record.state is State.WOULD_ISOLATE and not record.ill):
+            continue
+        on, ordered_ms = ward.ordered[part.output]
+        if now - ordered_ms >= AGAIN_MS:
+            _order(ward, part.name, part.output, on, "it did not follow; ordered again")
 
 
 def _part_moved(ward: Ward, row: PartRow, move: Move) -> None:
@@ -94,9 +113,13 @@ def drive(ward: Ward, part: Part, reason: str) -> None:
     assert part.output is not None
     output = next(o for o in ward.equipment.outputs if o.name == part.output)
     in_service = ward.quarantine.state(part.name) in ENERGISED
-    on = output.isolated_on != in_service
+    _order(ward, part.name, output.name, output.isolated_on != in_service, reason)
+
+
+def _order(ward: Ward, part: str, output: str, on: bool, reason: str) -> None:
     ward.drives += 1
-    effect_id = f"{output.name}:{ward.drives}"
-    ward.pending_drives = {k: v for k, v in ward.pending_drives.items() if v[0] != part.name}
-    ward.pending_drives[effect_id] = (part.name, on)
-    ward.effects.append(Drive(effect_id, output.name, on, ward.now_ms, reason))
+    effect_id = f"{output}:{ward.drives}"
+    ward.pending_drives = {k: v for k, v in ward.pending_drives.items() if v[0] != part}
+    ward.pending_drives[effect_id] = (part, on)
+    ward.ordered[output] = (on, ward.now_ms)
+    ward.effects.append(Drive(effect_id, output, on, ward.now_ms, reason))

@@ -53,7 +53,7 @@ _ROW = (
     "view",
     "well_rows",
 )
-_WARD = ("now_ms", "lost_sources", "pending_drives", "drives", "cycle_ms", "unknown_signals", "due_ms")
+_WARD = ("now_ms", "lost_sources", "pending_drives", "drives", "ordered", "cycle_ms", "unknown_signals", "due_ms")
 
 
 class MemoryUnreadable(SickbayError, ValueError):

@@ -88,6 +88,7 @@ class Node:
             if row.seen and now - row.opened_ms >= parts.ROW_WAITS * row.period_ms:
                 parts.close_row(ward, row, now)
         isolating.moved(ward, ward.quarantine.tick(now))
+        isolating.tend(ward, now)
         casework.close_cases(ward, now)
         if now - ward.cycle_ms >= ward.equipment.policy.cycle_ms:
             casework.end_cycle(ward)
@@ -130,6 +131,9 @@ def _next_due(ward: Ward, now: int) -> int:
     for case in ward.triage.open_cases():
         if case.clear_ms is not None:
             due = min(due, max(case.clear_ms + policy.probation_ms, now + 1000))
+    for part in ward.equipment.parts:
+        if part.output in ward.ordered and ward.quarantine.records[part.name].output_fails:
+            due = min(due, ward.ordered[part.output][1] + isolating.AGAIN_MS)
     for other in (ward.quarantine.due_ms(now), ward.triage.due_ms()):
         due = due if other is None else min(due, other)
     return max(due, now + 1)

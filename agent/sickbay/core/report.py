@@ -121,14 +121,14 @@ def _says(ward: Ward, target: str, record: Record | None, cases: list[Case]) -> 
     if cases:
         case = cases[0]
         channel = ward.channels.get(case.target)
-        return story.summary(case, ward.quarantine.records.get(case.target), channel.substitute if channel else None)
+        return story.summary(case, ward.record_of(case), channel.substitute if channel else None)
     if record is None or str(record.state) == "in_service":
         return f"Nothing is held against {target}."
     return f"{target} is {record.state}: {record.reason}."
 
 
 def _told(ward: Ward, case: Case, wall: Wall) -> dict[str, Any]:
-    record = ward.quarantine.records.get(case.target)
+    record = ward.record_of(case)
     part = next((p for p in ward.equipment.parts if p.name == case.target), None)
     return {
         **_fault(ward, case, wall),

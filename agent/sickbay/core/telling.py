@@ -47,12 +47,12 @@ def severity(ward: Ward, finding: Finding) -> str:
 
 def gist(ward: Ward, case: Case) -> str:
     """This returns what a message about a case would say, in short."""
-    return story.gist(case, ward.quarantine.records.get(case.target))
+    return story.gist(case, ward.record_of(case))
 
 
 def body(ward: Ward, case: Case, at_ms: int) -> dict[str, Any]:
     """This returns the escalation's record as it leaves, and notes that it does."""
-    record = ward.quarantine.records.get(case.target)
+    record = ward.record_of(case)
     channel = ward.channels.get(case.target)
     substitute = channel.substitute if channel is not None else None
     entry = ward.faults.entries.get(case.origin) or Entry(*case.origin)  # telling leaves no trace in the table

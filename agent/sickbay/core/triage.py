@@ -66,9 +66,7 @@ class Triage:
         ]
         # A symptom comes and goes with its root: the root's chatter is the one to latch.
         case.overlay.latched = len(recent) + 1 >= CHATTER_OPENS and case.overlay.suppressed_by is None
-        # Nothing is switched for an essential part, so there is nothing to wait for.
-        wait_ms = 0 if case.severity == "critical" else LINE_MS if case.layer == "line" else GATHER_MS
-        case.due_ms = at_ms + wait_ms
+        case.due_ms = at_ms + _wait_ms(case)
         self.cases[case.id] = case
         self._by_origin[case.origin] = case
         self._forget()
@@ -83,7 +81,7 @@ class Triage:
     def changed(self, case: Case, at_ms: int) -> None:
         """This takes note that a case may have something new to tell."""
         if case.due_ms is None:
-            case.due_ms = at_ms + GATHER_MS
+            case.due_ms = at_ms + _wait_ms(case)
 
     def close(self, case: Case, at_ms: int) -> bool:
         """This closes a case, unless it is latched; returns whether it did."""
@@ -193,6 +191,14 @@ class Triage:
         closed = [c.id for c in self.cases.values() if not c.is_open and c.due_ms is None]
         for fault_id in closed[: max(0, len(self.cases) - CASES_MAX)]:
             del self.cases[fault_id]
+
+
+def _wait_ms(case: Case) -> int:
+    """This returns how long the next message about a case waits, so that it can say what became of it."""
+    if case.revision == 0 and case.layer == "line":
+        return LINE_MS
+    # Nothing is switched for an essential part, so there is nothing to wait for.
+    return 0 if case.severity == "critical" else GATHER_MS
 
 
 _RANK = {"critical": 0, "major": 1, "minor": 2}

@@ -9,7 +9,7 @@ from sickbay.core.case import Case
 from sickbay.core.channel import Channel, PartRow, Twins
 from sickbay.core.effects import Effect, Event
 from sickbay.core.equipment import Equipment, Part
-from sickbay.core.quarantine import Quarantine
+from sickbay.core.quarantine import Quarantine, Record
 from sickbay.core.table import FaultTable
 from sickbay.core.triage import Triage
 
@@ -32,6 +32,7 @@ class Ward:
         self.lost_sources: dict[str, str] = {}  # source: what it said when it was lost
         self.pending_drives: dict[str, tuple[str, bool]] = {}  # effect id: (part, on)
         self.drives = 0
+        self.ordered: dict[str, tuple[bool, int]] = {}  # output: what it was last ordered to be, and when
         self.cycle_ms = 0  # when the present operation cycle began
         self.unknown_signals = 0
         self.effects: list[Effect] = []
@@ -56,6 +57,10 @@ class Ward:
                 for member in out[-1].members:
                     member.twins = out[-1]
         return out
+
+    def record_of(self, case: Case) -> Record | None:
+        """This returns the standing of a case's target: None for a line or the surroundings, whatever their name."""
+        return self.quarantine.records.get(case.target) if case.layer in ("sensor", "part", "unknown") else None
 
     def emit(self, kind: str, name: str, **detail: Any) -> None:
         """This notes one change, for events.jsonl."""
