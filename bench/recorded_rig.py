@@ -2,10 +2,10 @@
 
     python bench/recorded_rig.py DATA [FILE ...] [--speed 20]
 
-DATA is a folder in the layout of SKAB (Katser & Kozitsin 2020): anomaly-free.csv, valve1/0.csv and so on. The fault-free recording
-is learnt by `sickbay learn`; each FILE (default: valve1/0.csv) is then played as CSV lines over a pty into `sickbay run`, with mosquitto
-(or the embedded broker) and `sickbay-fleet serve` on the other side. Exit 0 when each fault was escalated once, inside its labelled
-window, and nothing before it.
+DATA is a folder in the layout of SKAB (Katser & Kozitsin 2020): anomaly-free.csv, valve1/6.csv and so on. The fault-free
+recording is learnt by `sickbay learn`; each FILE (default: valve1/6.csv) is then played as CSV lines over a pty into
+`sickbay run`, with mosquitto (or the embedded broker) and `sickbay-fleet serve` on the other side. Exit 0 when each fault was
+escalated once, inside its labelled window, and nothing before it.
 """
 
 import argparse
@@ -42,16 +42,20 @@ SETTLE_S = 4.0  # after the last line: messages on their way may arrive
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
-    parser.add_argument("files", nargs="*", default=["valve1/0.csv"])
+    parser.add_argument("files", nargs="*", default=["valve1/6.csv"])
     parser.add_argument("--speed", type=float, default=20.0, help="times real time (default 20)")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--keep", type=Path, help="a folder for logs, configuration and state of each run")
     options = parser.parse_args()
-    results = [play(options.data, name, options.speed, options.keep) for name in options.files]
+    results = []
+    for name in options.files:
+        results.append(play(options.data, name, options.speed, options.keep))
+        if not options.json:
+            show(results[-1])
     if options.json:
         print(json.dumps(results, indent=1))
-    else:
-        show(results)
+    elif len(results) > 1:
+        print(f"{sum(r['held'] for r in results)} of {len(results)} held")
     return 0 if all(r["held"] for r in results) else 1
 
 
@@ -207,19 +211,17 @@ def wait_for(path: Path) -> None:
         time.sleep(0.05)
 
 
-def show(results: list[dict[str, Any]]) -> None:
-    for r in results:
-        span = f"fault in rows {r['fault_rows'][0]}-{r['fault_rows'][1]}" if r["fault_rows"] else "no fault"
-        print(
-            f"{r['file']}: {r['rows']} rows at {r['speed']:g} times real time, learnt from {r['learnt_rows']} rows; {span}"
-        )
-        for row, t in zip(r["opened_rows"], r["tickets"], strict=False):
-            print(
-                f"  row {row}: {t['id']} {t['severity']} {t['target']} {t['class']} whose: {t['layer']}, {t['messages']} messages"
-            )
-        delay = f", {r['delay_rows']} rows after it began" if r["delay_rows"] is not None else ""
-        verdict = "held: told once, inside its window, nothing before" if r["held"] else "DID NOT HOLD"
-        print(f"  {verdict}{delay}")
+def show(r: dict[str, Any]) -> None:
+    span = f"fault in rows {r['fault_rows'][0]}-{r['fault_rows'][1]}" if r["fault_rows"] else "no fault"
+    print(
+        f"{r['file']}: {r['rows']} rows at {r['speed']:g} times real time, learnt from {r['learnt_rows']} rows; {span}"
+    )
+    for row, t in zip(r["opened_rows"], r["tickets"], strict=False):
+        whose = f"whose: {t['layer']}, {t['messages']} messages"
+        print(f"  row {row}: {t['id']} {t['severity']} {t['target']} {t['class']} {whose}")
+    delay = f", {r['delay_rows']} rows after it began" if r["delay_rows"] is not None else ""
+    verdict = "held: told once, inside its window, nothing before" if r["held"] else "did not hold"
+    print(f"  {verdict}{delay}", flush=True)
 
 
 if __name__ == "__main__":

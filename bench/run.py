@@ -2,8 +2,8 @@
 
     python bench/run.py [--json] [--write docs/figures.md] [--only core,start,daemon,score]
 
-Each figure stands beside a baseline of the same run, since machines differ and are noisy: the interpreter alone, or a program that only
-reads and decodes the same lines.
+Each figure stands beside a baseline of the same run, since machines differ and are noisy: the interpreter alone, or a program
+that only reads and decodes the same lines.
 """
 
 import argparse

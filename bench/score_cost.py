@@ -1,4 +1,4 @@
-"""This measures a model score of 8 signals with the hop to the worker and back, on each runtime that is here, beside an empty hop."""
+"""This measures a model score of 8 signals with the hop to the worker and back, on each runtime, beside an empty hop."""
 
 import asyncio
 import os

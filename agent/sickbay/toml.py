@@ -1,6 +1,5 @@
 """This turns TOML into closed structs: every complaint names the file, the key as it stands there, and a mend."""
 
-import difflib
 import enum
 import math
 import re
@@ -53,6 +52,8 @@ def convert(text: str, kind: type[T], name: str) -> T:
 
 def nearest(word: str, known: typing.Iterable[str]) -> str:
     """This returns ' Did you mean "..."?' where something known looks like `word`, else nothing."""
+    import difflib  # only somebody who mistyped pays for it
+
     near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
     return f' Did you mean "{near[0]}"?' if near else ""
 

@@ -119,3 +119,11 @@ def test_a_slow_coarse_signal_is_never_judged_by_standing_still() -> None:
     dither = [90.0 + (1.0 if i % 17 == 0 else 0.0) for i in range(400)]
     assert stuck_rows(dither, CHANCE) == 0
     assert stuck_rows([101.3] * 5007, CHANCE) == 0
+
+
+def test_upper_quantile_agrees_with_the_table_of_the_normal_distribution() -> None:
+    """Values of the upper tail as in any table: 10 %, 2.5 %, 0.1 %; and deep in the tail, where thresholds are set."""
+    from sickbay.core.tails import upper_quantile
+
+    for chance, deviations in ((0.1, 1.2815516), (0.025, 1.9599640), (0.001, 3.0902323), (1e-9, 5.9978070)):
+        assert abs(upper_quantile(chance) - deviations) < 1e-6

@@ -24,7 +24,9 @@ def run(options: argparse.Namespace) -> int:
 
 
 async def _story(options: argparse.Namespace) -> int:
-    print("A cooling loop (pump, radiator, fan) is simulated, 120 times as fast as life. The serial line is a real pty;")
+    print(
+        "A cooling loop (pump, radiator, fan) is simulated, 120 times as fast as life. The serial line is a real pty;"
+    )
     print("the daemon, the MQTT broker and the fleet's end are the real ones.\n")
     async with Stage() as stage:
         try:

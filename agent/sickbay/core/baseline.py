@@ -2,14 +2,13 @@
 
 import itertools
 import math
-import statistics
 from collections.abc import Sequence
 
 import msgspec
 
 from sickbay.core.chart import TIMESCALES, WHITE, Chart, SignalLearnt
 from sickbay.core.flatline import stuck_rows
-from sickbay.core.tails import autocorrelation_rows, limit
+from sickbay.core.tails import autocorrelation_rows, deviation, limit, median, upper_quantile
 
 Row = Sequence[float | None]
 
@@ -86,11 +85,11 @@ def misfits(learnt: Learnt, rows: Sequence[Row]) -> list[int]:
         if signal.blind or len(values) < 5:
             continue
         if signal.scale <= 0.0:
-            if abs(statistics.median(values) - signal.centre) > 0.01 * abs(signal.centre) + TINY:
+            if abs(median(values) - signal.centre) > 0.01 * abs(signal.centre) + TINY:
                 found.append(j)
             continue
         z = [(v - signal.centre) / signal.scale for v in values]
-        at = statistics.median(z)
+        at = median(z)
         step_ms = math.fsum((b - a) ** 2 for a, b in itertools.pairwise(z)) / (len(z) - 1)
         reach = signal.limits[2]
         if not signal.low - reach <= at <= signal.high + reach or step_ms > 9.0 * signal.usual[-1]:
@@ -103,11 +102,11 @@ def _at_rest(name: str, column: Sequence[float | None], chance: float) -> Signal
     values = [v for v in column if v is not None]
     if len(values) < START_ROWS:
         return SignalLearnt(name, values[0] if values else 0.0, 0.0, blind=True)
-    centre = statistics.median(values)
+    centre = median(values)
     floor = max(TINY * abs(centre), SCALE_LEAST)
-    scale = 1.4826 * statistics.median([abs(v - centre) for v in values])
+    scale = 1.4826 * median([abs(v - centre) for v in values])
     if scale <= floor:
-        scale = statistics.pstdev(values)
+        scale = deviation(values)
     steps = [b - a for a, b in itertools.pairwise(values)]
     # A reading that flips between two values has most of its distances near nothing: its steps tell its noise.
     scale = max(scale, 0.5 * math.sqrt(math.fsum(s * s for s in steps) / len(steps) / 2.0))
@@ -164,7 +163,7 @@ def _limits(
     The part of the variance that white noise explains is known well, from hundreds of steps. The rest is wander, of
     which 400 rows show only a few independent values: Student's t with that many degrees of freedom.
     """
-    deviations = -MARGIN * statistics.NormalDist().inv_cdf(min(0.1, 5.0 * chance))
+    deviations = MARGIN * upper_quantile(min(0.1, 5.0 * chance))
     signal.usual, signal.limits, signal.freedom = [], [], []
     wander = 0.0
     for k, (kept, white) in enumerate(zip(seen, WHITE, strict=True)):
@@ -209,7 +208,7 @@ def started(learnt: Learnt, rows: Sequence[Row], off: Sequence[int]) -> list[Cha
         chart = Chart(signal)
         values = [v for row in rows if (v := row[j]) is not None]
         if j in off and values and signal.wander < WANDERER:
-            z = (statistics.median(values) - signal.centre) * chart.inverse
+            z = (median(values) - signal.centre) * chart.inverse
             edge = min(max(z, signal.low), signal.high)
             values = [edge / chart.inverse + signal.centre]
         chart.start(values)

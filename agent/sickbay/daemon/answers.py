@@ -51,7 +51,9 @@ class Answers:
         found = report.status(daemon.node.ward, daemon.clock.wall)
         journal = daemon.journal
         shed = await daemon.on_journal(journal.shed)
-        model: dict[str, Any] = daemon.worker.status() if daemon.worker is not None else {"runtime": "none", "parts": {}}
+        model: dict[str, Any] = (
+            daemon.worker.status() if daemon.worker is not None else {"runtime": "none", "parts": {}}
+        )
         model["parts"] = {**model["parts"], **daemon.model_troubles}
         return {
             **found,

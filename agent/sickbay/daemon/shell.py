@@ -20,7 +20,7 @@ from sickbay.core.reading import Command, LineState, Reading, Receipt, Residuals
 from sickbay.daemon import build
 from sickbay.daemon.answers import Answers
 from sickbay.daemon.messages import Envelopes, EventsFile
-from sickbay.daemon.times import Clock
+from sickbay.daemon.times import Clock, trim_memory
 from sickbay.edge import systemd
 from sickbay.edge.actuators import Outputs
 from sickbay.edge.console import Console
@@ -33,6 +33,7 @@ T = TypeVar("T")
 
 INBOX_MAX = 50_000  # facts that wait for the node; beyond it the oldest are dropped, and counted
 SNAPSHOT_S = 1800.0  # how often all state is kept when nothing happens: 48 writes on a quiet day
+STARTED_S = 4.0  # by now the uplink and the model have loaded what they need
 STORE_RETRY_S = 20.0
 # Events that change what must outlive a power cut. Verdicts alone do not: the next reading brings them again.
 LASTING = frozenset(("fault", "isolate", "would_isolate", "probation", "release", "output", "command", "acknowledged"))
@@ -298,6 +299,8 @@ class Daemon:
         period_s = systemd.watchdog_period_s()
         beat_s = min(period_s or STORE_RETRY_S, STORE_RETRY_S)
         kept_s = self.clock.uptime_s()
+        await asyncio.sleep(min(beat_s, STARTED_S))
+        trim_memory()
         while True:
             await asyncio.sleep(beat_s)
             self._pass()

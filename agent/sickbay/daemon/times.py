@@ -27,6 +27,13 @@ class Clock:
         return datetime.fromtimestamp(at_s, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def trim_memory() -> None:
+    """This gives back to the system what starting left free in the C heap: about a megabyte. malloc_trim(3), glibc only."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
+
+
 class _Timex(ctypes.Structure):
     # Only the size matters: modes = 0 reads, and the answer used is the return value. 208 bytes on 64 bit, less on 32.
     _fields_ = [("modes", ctypes.c_uint), ("rest", ctypes.c_byte * 252)]

@@ -13,7 +13,6 @@ Levels here are electrical: 1 is high. What counts as active is the business of 
 """
 
 import contextlib
-import importlib.metadata
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -209,7 +208,10 @@ def _revision() -> int:
 
 def _load(name: str) -> Any:
     """This returns a gpiozero factory by the name that GPIOZERO_PIN_FACTORY uses."""
-    found = {point.name.lower(): point for point in importlib.metadata.entry_points(group="gpiozero_pin_factories")}
+    # Imported here: it brings email, zipfile and lzma along, 2 MB for a daemon that has no pins.
+    from importlib.metadata import entry_points
+
+    found = {point.name.lower(): point for point in entry_points(group="gpiozero_pin_factories")}
     if name not in found:
         raise PinsError(f"GPIOZERO_PIN_FACTORY={name}: gpiozero knows no such pins. Known: {', '.join(sorted(found))}")
     return guard(f"GPIOZERO_PIN_FACTORY={name}", lambda: found[name].load()())
