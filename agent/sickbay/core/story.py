@@ -29,6 +29,8 @@ def deviation(found: dict[str, Any], unit: str) -> str:
     if found["timescale"] == "noise":
         return f"{found['name']} is {times:.1f} times as noisy as usual"
     value, centre = float(found["value"]), float(found["centre"])
+    if abs(value) < 1e-9 * abs(centre):
+        value = 0.0  # what is left of a zero that was standardised and back
     over = _OVER.get(str(found["timescale"]), "")
     return f"{found['name']} is {value:.4g}{unit}, normally {centre:.4g}{unit}: {times:.1f} times its usual wander {over}".rstrip()
 
@@ -39,7 +41,7 @@ def mark(found: dict[str, Any], class_: str, unit: str) -> str:
         value = f"{float(found['value']):.4g} {unit}".strip()
         return (
             f"{found['name']} has stood still at {value} for {found['equal_rows']} rows; "
-            f"this unit's own flicker makes {found['stuck_rows']:.0f} unlikely"
+            f"its own flicker, as learnt on this unit, allows fewer than {found['stuck_rows']:.0f}"
         )
     return f"{found['name']} {CLASSES[class_].says}"
 
