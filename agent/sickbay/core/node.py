@@ -67,8 +67,9 @@ class Node:
             casework.driven(ward, receipt)
             return
         fault_id, _, revision = receipt.effect_id.rpartition(".r")
-        if receipt.ok and revision.isdigit() and ward.triage.committed(fault_id, int(revision)) is not None:
-            ward.emit("acknowledged", fault_id, revision=int(revision))
+        case = ward.triage.committed(fault_id, int(revision)) if receipt.ok and revision.isdigit() else None
+        if case is not None:
+            ward.emit("acknowledged", fault_id, revision=int(revision), target=case.target)
 
     def store(self, healthy: bool, says: str, at_ms: int) -> None:
         """This takes in whether the device can keep its records."""

@@ -14,6 +14,7 @@ from sickbay.edge.journal import OutboxRow
 
 EVENTS_BYTES_MAX = 16 << 20  # then events.jsonl becomes events.jsonl.1, and the one before is gone
 
+_OF_A_FAULT = ("fault", "escalate", "acknowledged")
 _TYPES = {"opened": wire.OPENED, "updated": wire.UPDATED, "closed": wire.CLOSED}
 
 
@@ -92,4 +93,6 @@ class EventsFile:
 
     def _line(self, event: Event) -> bytes:
         record = {"mono_ms": event.at_ms, "wall": self._clock.wall(event.at_ms), "kind": event.kind, "name": event.name}
+        # The same names as in status: "target" is what it is about, "id" the fault's.
+        record["id" if event.kind in _OF_A_FAULT else "target"] = event.name
         return msgspec.json.encode({**record, **{k: v for k, v in event.detail.items() if k not in record}}) + b"\n"

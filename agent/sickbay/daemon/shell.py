@@ -54,6 +54,7 @@ class Daemon:
         self._timer: asyncio.TimerHandle | None = None
         self._work: asyncio.Queue[tuple[list[Effect], bytes | None]] = asyncio.Queue()
         self._store_says = ""
+        self._shed: dict[str, int] = {}
         self._one = ThreadPoolExecutor(1, thread_name_prefix="journal")
         self._stop = asyncio.Event()
 
@@ -70,6 +71,7 @@ class Daemon:
         except StoreError as error:
             log.error("%s", error)
             return 1
+        self._tell_notes()
         self._wake_node(kept)
         self.outputs = Outputs(self._config.outputs)
         tasks = await self._start()
@@ -163,12 +165,15 @@ class Daemon:
         await self.console.stop()
         if self.worker is not None:
             await self.worker.stop()
-        self._drain()
-        await self._keep(self.node.take_effects(), self.node.snapshot())
-        for name, (ok, detail) in (await self.outputs.release_all()).items():
-            log.log(logging.INFO if ok else logging.WARNING, "output %s to its fail state: %s", name, detail)
-        await self.on_journal(self.journal.close)
-        self._one.shutdown()
+        try:
+            self._drain()
+            await self._keep(self.node.take_effects(), self.node.snapshot())
+        finally:
+            # Whatever ended us, even a mistake of our own on the very last fact: nobody watches from here on.
+            for name, (ok, detail) in (await self.outputs.release_all()).items():
+                log.log(logging.INFO if ok else logging.WARNING, "output %s to its fail state: %s", name, detail)
+            await self.on_journal(self.journal.close)
+            self._one.shutdown()
 
     # Facts in.
 
@@ -278,17 +283,23 @@ class Daemon:
             says = ""
         except StoreError as error:
             says = str(error)
-        for note in self._notes():
-            log.warning("%s", note)
+        self._tell_notes()
+        if rows:
+            shed = await self.on_journal(self.journal.shed)
+            if shed != self._shed:
+                self._shed = shed
+                self.node.ward.emit("shed", "outbox", by_severity=shed)
+                self._loop.call_soon(self._pass)
         if bool(says) != bool(self._store_says):
             self._store_says = says
             log.log(logging.ERROR if says else logging.WARNING, "%s", says or "the journal can be written again")
             self.node.store(not says, says, self.clock())
             self._loop.call_soon(self._pass)
 
-    def _notes(self) -> list[str]:
+    def _tell_notes(self) -> None:
         notes, self.journal.notes = self.journal.notes, []
-        return notes
+        for note in notes:
+            log.warning("%s", note)
 
     async def on_journal(self, what: Callable[[], T]) -> T:
         """This runs one thing on the journal's own thread, and returns its result."""
@@ -305,7 +316,8 @@ class Daemon:
             await asyncio.sleep(beat_s)
             self._pass()
             overdue = self.clock.uptime_s() - kept_s >= SNAPSHOT_S
-            if overdue or self._store_says:
+            # The ledger's lines may be the first that find the disk full: only a commit tells the node.
+            if overdue or self._store_says or not self.journal.healthy:
                 kept_s = self.clock.uptime_s()
                 await self._commit(self.node.snapshot(), [])
             else:
