@@ -97,7 +97,8 @@ class Console:
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         # The task is made here: the one that streams make for a coroutine hushes up its failure in Debian 12's Python 3.11.2.
-        client = asyncio.create_task(self._serve(reader, writer), name="console client")
+        full = len(self._clients) >= CLIENTS_MAX  # asked now: of many that come at once the first are served, not none
+        client = asyncio.create_task(self._serve(reader, writer, full), name="console client")
         self._clients.add(client)
         client.add_done_callback(self._ended)
 
@@ -107,9 +108,9 @@ class Console:
             told = {"message": "the control socket failed on a request", "exception": error, "task": client}
             client.get_loop().call_exception_handler(told)
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, full: bool) -> None:
         try:
-            if len(self._clients) > CLIENTS_MAX:
+            if full:
                 await self._send(writer, _refusal(f"{CLIENTS_MAX} others are asking already; try again"))
                 return
             pid, who = await _peer(writer)
