@@ -17,7 +17,7 @@ from sickbay.errors import ConsoleError
 from sickbay_sim.rig import Rig
 from sickbay_sim.wires.line import SerialPort
 
-PATIENCE_S = 40.0  # how long anything may take on a machine that six others use; nothing waits so long when all is well
+PATIENCE_S = 25.0  # how long anything may take on a machine that six others use; nothing waits so long when all is well
 PERIOD_S = 0.02
 T = TypeVar("T")
 

@@ -1,6 +1,5 @@
 """This answers a person at the control socket: status, why, ledger, and orders, all through the node's own door."""
 
-import math
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
 
 ORDERS = ("ack", "shelve", "unshelve", "release", "quarantine", "clear", "cycle")
 LEDGER_LINES_MAX = 10_000
+NUMBER_MAX = 1e12  # seconds: 30,000 years
 
 
 class Answers:
@@ -69,6 +69,7 @@ class Answers:
             "outputs": {name: msgspec.to_builtins(state) for name, state in daemon.outputs.state().items()},
             "uplink": daemon.uplink.status() if daemon.uplink is not None else {"state": "none", "detail": "no [mqtt]"},
             "inputs": {"taken": daemon.inputs, "dropped": daemon.dropped, "unknown": daemon.node.ward.unknown_signals},
+            "events_lost": daemon.events.lost,  # lines of events.jsonl that a full disk did not take
         }
 
     async def ledger(self, since: float) -> list[dict[str, Any]]:
@@ -81,6 +82,8 @@ class Answers:
 def _number(args: dict[str, object], name: str) -> float:
     """This returns a number out of a request, 0.0 where it is absent; raises OrderRefused for anything else."""
     value = args.get(name, 0.0)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
         raise OrderRefused(f"{name}: {value!r} is not a number")
+    if abs(value) > NUMBER_MAX:
+        raise OrderRefused(f"{name}: {value:g} is beyond any time that can be meant")
     return float(value)

@@ -296,10 +296,11 @@ class Daemon:
             self.node.store(not says, says, self.clock())
             self._loop.call_soon(self._pass)
 
-    def _tell_notes(self) -> None:
+    def _tell_notes(self, but: str = "") -> None:
         notes, self.journal.notes = self.journal.notes, []
         for note in notes:
-            log.warning("%s", note)
+            if note != but:
+                log.warning("%s", note)
 
     async def on_journal(self, what: Callable[[], T]) -> T:
         """This runs one thing on the journal's own thread, and returns its result."""
