@@ -24,6 +24,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from plants import ended
 from sickbay_fleet.embedded_broker import EmbeddedBroker, free_port, listens
 
 SIGNALS = {
@@ -177,7 +178,7 @@ def a_broker(folder: Path) -> Iterator[str]:
             time.sleep(0.02)
         yield f"mqtt://127.0.0.1:{port}"
     finally:
-        end(process)
+        ended(process)
 
 
 @contextmanager
@@ -187,16 +188,7 @@ def a_process(folder: Path, name: str, module: str, *args: str) -> Iterator[None
     try:
         yield
     finally:
-        end(process)
-
-
-def end(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(10)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+        ended(process)
 
 
 def run(command: list[str]) -> str:
