@@ -283,7 +283,7 @@ class Daemon:
             says = ""
         except StoreError as error:
             says = str(error)
-        self._tell_notes()
+        self._tell_notes(but=says)
         if rows:
             shed = await self.on_journal(self.journal.shed)
             if shed != self._shed:
