@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
+
 from sickbay.core.effects import Drive, Effect, Escalate, Event
 from sickbay.core.equipment import Equipment, Mode, Output, Part, Policy, Signal
 from sickbay.core.node import Node

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from sickbay import config as configuration
 from sickbay.config import Config, Gpio, SerialLine, load, parse
 from sickbay.errors import ConfigError

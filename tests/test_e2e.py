@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from broker import Broker
 from scene import LiveRig, Unit, until
 from sickbay_sim.main import configuration

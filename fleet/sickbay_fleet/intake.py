@@ -13,10 +13,10 @@ from urllib.parse import urlsplit
 import aiomqtt
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
+
 from sickbay import wire
 from sickbay.config import Mqtt
 from sickbay.errors import StoreError
-
 from sickbay_fleet.settings import Settings, database
 from sickbay_fleet.store import Arrived, Store, Taken
 

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
-from sickbay.errors import ConfigError, SickbayError
 
+from sickbay.errors import ConfigError, SickbayError
 from sickbay_fleet import intake
 from sickbay_fleet.settings import Settings, database, load
 from sickbay_fleet.store import Store, tickets

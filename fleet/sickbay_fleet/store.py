@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+
 from sickbay import wire
 from sickbay.errors import StoreError, WireError
-
 from sickbay_fleet import ticket as rule
 from sickbay_fleet.ticket import Story, Ticket
 

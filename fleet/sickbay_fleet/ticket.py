@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 import msgspec
+
 from sickbay import wire
 
 

@@ -10,6 +10,7 @@ import statistics
 from collections.abc import Sequence
 
 import msgspec
+
 from sickbay.edge.scorer.emit import emit
 from sickbay.edge.scorer.fit import LIMITS, PartRows, fit
 from sickbay.edge.scorer.model_file import read_card, read_network

@@ -4,10 +4,9 @@ import hashlib
 import sys
 from pathlib import Path
 
+from models.train import cooling_loop, generic
 from sickbay.edge.scorer.card import Card
 from sickbay.edge.scorer.model_file import read_card, read_network
-
-from models.train import cooling_loop, generic
 
 MODELS = Path(__file__).parent.parent
 MAKERS = {"generic": generic.make, "cooling-loop": cooling_loop.make}

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from sickbay.core.anomaly import PartView
 from sickbay.core.equipment import Signal
 

@@ -5,6 +5,7 @@ import random
 
 import msgspec
 import pytest
+
 from sickbay.core import baseline
 from sickbay.core.baseline import Learnt
 from sickbay.core.flatline import stuck_rows

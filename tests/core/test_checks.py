@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from sickbay.core.checks import BAD_VALUE, CHECKS, RANGE, RATE, SENTINEL, SILENT, SignalChecks, names_of
 from sickbay.core.disagreement import Disagreement
 from sickbay.core.equipment import Signal

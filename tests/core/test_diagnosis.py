@@ -2,6 +2,7 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from sickbay.core.diagnosis import ACCUSED, Witness, part_anomaly, silence
 
 witnesses = st.lists(

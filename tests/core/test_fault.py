@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
 from sickbay.core import fault
 from sickbay.core.classes import CLASSES
 from sickbay.core.fault import TRANSITIONS, Change, Debounce, Entry, Memory, Result, Trigger, status_byte

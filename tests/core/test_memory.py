@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
+
 from plants import BORN, Journey, becomes, equipment, falls_silent, fan_dies, long_journey, rows
 from sickbay.core import memory
 from sickbay.core.equipment import Equipment

@@ -5,6 +5,7 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from plants import BORN, NORMAL, Ailment, Journey, becomes, equipment, falls_silent, fan_dies, rows, shifts
 from sickbay.core.effects import Drive, Escalate, Event
 from sickbay.core.fault import Memory

@@ -1,6 +1,7 @@
 """A restart at any moment: a node brought back from its snapshot goes on as if it had never stopped, byte for byte."""
 
 import pytest
+
 from plants import BORN, Journey, becomes, equipment, fan_dies, give, long_journey, rows, trace
 from sickbay.core.effects import Effect
 from sickbay.core.node import Node

@@ -3,6 +3,7 @@
 import math
 
 import pytest
+
 from plants import (
     BORN,
     NORMAL,

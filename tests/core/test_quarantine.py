@@ -7,6 +7,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from sickbay.core import quarantine
 from sickbay.core.equipment import Equipment, Mode, Output, Part, Policy, Signal
 from sickbay.core.quarantine import OUT_OF_SERVICE, TRANSITIONS, Move, Quarantine, Record, State, Trigger

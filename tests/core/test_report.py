@@ -2,6 +2,7 @@
 
 import msgspec
 import pytest
+
 from plants import BORN, Journey, becomes, equipment, falls_silent, fan_dies, long_journey, rows
 from sickbay.core.node import Node
 from sickbay.core.reading import Receipt

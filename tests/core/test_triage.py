@@ -5,6 +5,7 @@ from typing import Any
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
 from sickbay.core.case import Case, Overlay
 from sickbay.core.effects import Escalate
 from sickbay.core.triage import BUDGET, BUDGET_MS, CASES_MAX, CHATTER_OPENS, GATHER_MS, Triage

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from scene import PATIENCE_S, Line, Unit, configuration, sickbay, until
 from sickbay.errors import ConsoleError
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from scene import Line, Unit, configuration, plain, sickbay, until
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 import sickbay as package
 from scene import Line, Unit, configuration, until
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import pytest
+
 from broker import Broker
 from scene import Line, Unit, configuration, sickbay
 

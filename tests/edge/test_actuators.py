@@ -5,8 +5,9 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import pytest
-import virtual_time
 from gpiozero.pins.mock import MockConnectedPin, MockFactory, MockPin
+
+import virtual_time
 from sickbay.config import OutputTable
 from sickbay.edge.actuators import RETRY_S, Outputs
 from sickbay.edge.pins import FactoryPins, MockPins

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+
 from sickbay.edge.console import CLIENTS_MAX, REQUEST_BYTES_MAX, Console, Request, ask, user_name
 from sickbay.errors import ConfigError, ConsoleError
 

@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
-import virtual_time
 from gpiozero.pins.mock import MockFactory, MockPin
+
+import virtual_time
 from sickbay.config import Gpio, Pin
 from sickbay.core.reading import LineState, Reading
 from sickbay.edge.pins import FactoryPins, MockPins, Pins

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from sickbay.edge.journal import Journal, LedgerRow, OutboxRow, outbox, schema
 from sickbay.errors import StoreError
 

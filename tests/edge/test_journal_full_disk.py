@@ -6,6 +6,7 @@ import sys
 import textwrap
 
 import pytest
+
 from sickbay.edge.journal import Journal, LedgerRow, OutboxRow
 from sickbay.errors import StoreError
 

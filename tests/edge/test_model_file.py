@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from sickbay.edge.scorer.card import Card, CardPart
 from sickbay.edge.scorer.emit import emit
 from sickbay.edge.scorer.model_file import BYTES_MAX, load, read_card, read_network

@@ -5,6 +5,7 @@ import random
 from pathlib import Path
 
 import pytest
+
 from sickbay.edge.scorer.card import place
 from sickbay.edge.scorer.model_file import read_card, read_network
 from sickbay.edge.scorer.network import Network, block, narrowed, run

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from gpiozero.pins.mock import MockFactory
+
 from sickbay.edge.pins import BoardPins, FactoryPins, MockPins, PinsError, choose
 from sickbay.edge.pins_line import GuardedLine
 

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
+
 from sickbay.config import OutputTable
 from sickbay.edge.actuators import Outputs
 from sickbay.edge.pins import MockPins

@@ -7,6 +7,7 @@ import tracemalloc
 from pathlib import Path
 
 import pytest
+
 from sickbay.config import Replay
 from sickbay.core.reading import LineState, Reading
 from sickbay.edge.sources.replay import ReplayError, ReplaySource, read_recording

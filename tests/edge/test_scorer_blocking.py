@@ -5,6 +5,7 @@ import signal
 from pathlib import Path
 
 import pytest
+
 from sickbay.core.effects import Question
 from sickbay.edge.scorer.blocking import DEATHS_MAX, BlockingWorker
 from sickbay.edge.scorer.network import run

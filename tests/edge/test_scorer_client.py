@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from sickbay.core.effects import Question
 from sickbay.edge.scorer import network, runtimes
 from sickbay.edge.scorer.client import DEATHS_MAX, IN_FLIGHT_MAX

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from sickbay.edge.scorer.find import resolve
 from sickbay.errors import ModelFileError
 from tiny_models import unit_file

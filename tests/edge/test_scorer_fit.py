@@ -3,6 +3,7 @@
 import random
 
 import pytest
+
 from sickbay.edge.scorer.fit import Fitted, PartRows, as_network, fit, fit_part
 from sickbay.edge.scorer.model_file import read_card, read_network
 from sickbay.edge.scorer.network import block, run

@@ -5,6 +5,7 @@ import select
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from sickbay.edge.scorer import frames
 from sickbay.edge.scorer.network import ROW_MAX
 from sickbay.errors import ModelFileError

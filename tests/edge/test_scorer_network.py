@@ -1,6 +1,7 @@
 """These hold the arithmetic of blocks: a unit's network taken apart is the networks of its parts."""
 
 import pytest
+
 from sickbay.edge.scorer.network import Layer, Network, beside, block, narrowed, run
 from sickbay.errors import ModelFileError
 from tiny_models import FAN_NETWORK, PUMP_NETWORK, network

@@ -6,6 +6,7 @@ import random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from sickbay.edge.scorer import runtimes
 from sickbay.edge.scorer.network import Layer, Network, run
 from tiny_models import network

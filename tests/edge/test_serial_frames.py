@@ -7,6 +7,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from sickbay.config import SerialLine
 from sickbay.edge.sources.serial_line.checksums import crc16, xor
 from sickbay.edge.sources.serial_line.frames import QUIET_MS, Frames

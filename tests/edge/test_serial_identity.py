@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from sickbay.edge.sources.serial_line.identity import StrangerError, Sysfs, choose
 
 

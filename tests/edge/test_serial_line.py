@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import serial
 import serial.rfc2217
+
 from sickbay.config import SerialLine
 from sickbay.core.reading import LineState, Reading
 from sickbay.edge.sources.serial_line import SerialLineSource

@@ -12,6 +12,7 @@ from pathlib import Path
 import aiomqtt
 import msgspec
 import pytest
+
 from broker import BROKERS, Broker, Mosquitto, Peer, mosquitto
 from sickbay import wire
 from sickbay.config import Mqtt

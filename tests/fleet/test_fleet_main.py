@@ -10,6 +10,7 @@ import sys
 import aiomqtt
 import msgspec
 import pytest
+
 from broker import Broker
 from sickbay import wire
 from sickbay_fleet.main import main

@@ -4,6 +4,7 @@ import itertools
 import sqlite3
 
 import pytest
+
 from sickbay import wire
 from sickbay.errors import StoreError
 from sickbay_fleet.store import QUARANTINE_MAX, Arrived, Store, counts, tickets

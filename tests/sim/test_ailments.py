@@ -3,6 +3,7 @@
 import statistics
 
 import pytest
+
 from sickbay_sim.ailments import KINDS, Ailment, AilmentError, check
 from sickbay_sim.patient import COOLING_LOOP, Patient, rows
 

@@ -5,6 +5,7 @@ import itertools
 import math
 
 import pytest
+
 from sickbay_sim.plant.cooling_loop import (
     CURRENT_NOMINAL_A,
     FLOW_NOMINAL,

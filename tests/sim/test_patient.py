@@ -5,6 +5,7 @@ import statistics
 from pathlib import Path
 
 import pytest
+
 from sickbay_sim.ailments import Ailment
 from sickbay_sim.patient import COOLING_LOOP, Patient, rows
 

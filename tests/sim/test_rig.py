@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import serial
+
 import sickbay_sim
 from sickbay.config import Gpio, OutputTable, Pin
 from sickbay.core.reading import LineState, Reading

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+
 from sickbay.config import parse
 from sickbay_sim.main import configuration, main
 from sickbay_sim.rig import Rig
