@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import sys
 from pathlib import Path
 
 from sickbay import config as configuration
@@ -22,6 +23,9 @@ def arguments(parser: argparse.ArgumentParser, verb: str) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    if not 0 < options.wait <= 3600:
+        print(f"sickbay check: --wait {options.wait:g}: not between 0 and 3600 seconds", file=sys.stderr)
+        return 2
     config = configuration.load(options.config)
     probes = asyncio.run(_probe(config, options.config.resolve().parent, options.wait))
     if options.json:

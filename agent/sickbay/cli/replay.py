@@ -1,6 +1,7 @@
 """This is `sickbay replay`: what the node would have done with a recording."""
 
 import argparse
+import math
 import sys
 import time
 from pathlib import Path
@@ -54,7 +55,7 @@ def _speed(text: str) -> float | None:
     if text == "max":
         return 0.0
     try:
-        return float(text) if float(text) > 0 else None
+        return float(text) if 0 < float(text) < math.inf else None
     except ValueError:
         return None
 

@@ -3,6 +3,7 @@
 import argparse
 import math
 import sys
+from collections.abc import Iterable
 from typing import TextIO
 
 import msgspec
@@ -94,10 +95,10 @@ def arguments(parser: argparse.ArgumentParser, verb: str) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    return serve(sys.stdin, sys.stdout)
+    return serve(sys.stdin.buffer, sys.stdout)
 
 
-def serve(lines: TextIO, out: TextIO) -> int:
+def serve(lines: Iterable[bytes | str], out: TextIO) -> int:
     """This answers each line before it reads the next; returns 0 at the end of the input, 2 after a line it cannot take."""
     sample = msgspec.json.Decoder(Sample)
     stream: Stream | None = None
@@ -108,7 +109,7 @@ def serve(lines: TextIO, out: TextIO) -> int:
                 continue
             out.write(msgspec.json.encode(stream.answer(sample.decode(line))).decode() + "\n")
             out.flush()
-        except (msgspec.MsgspecError, ScoreError) as error:
+        except (msgspec.MsgspecError, UnicodeError, ScoreError) as error:
             print(f"sickbay score: line {number}: {error}", file=sys.stderr)
             return 2
     return 0
