@@ -1,27 +1,50 @@
 """This answers a person at the control socket: status, why, ledger, and orders, all through the node's own door."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
 from sickbay.core import report
+from sickbay.core.node import Node
 from sickbay.core.reading import Command
-from sickbay.daemon.times import time_quality
+from sickbay.daemon.times import Clock, time_quality
+from sickbay.edge.actuators import Outputs
 from sickbay.edge.console import Request
+from sickbay.edge.journal import Journal
+from sickbay.edge.scorer.client import ModelWorker
 from sickbay.errors import OrderRefused
-
-if TYPE_CHECKING:
-    from sickbay.daemon.shell import Daemon
 
 ORDERS = ("ack", "shelve", "unshelve", "release", "quarantine", "clear", "cycle")
 LEDGER_LINES_MAX = 10_000
 NUMBER_MAX = 1e12  # seconds: 30,000 years
 
 
+T = TypeVar("T")
+
+
+class Running(Protocol):
+    """What the answers need to know of the running daemon."""
+
+    node: Node
+    clock: Clock
+    journal: Journal
+    outputs: Outputs
+    worker: ModelWorker | None
+    model_troubles: dict[str, str]
+    uplink: Any  # imported behind READY
+    inputs: int
+    dropped: int
+
+    def order(self, command: Command) -> str: ...
+
+    async def on_journal(self, what: Callable[[], T]) -> T: ...
+
+
 class Answers:
     """The verbs of the control socket."""
 
-    def __init__(self, daemon: "Daemon") -> None:
+    def __init__(self, daemon: Running) -> None:
         self._daemon = daemon
 
     async def answer(self, request: Request) -> Any:
