@@ -8,6 +8,7 @@ import msgspec
 from sickbay.core import report
 from sickbay.core.node import Node
 from sickbay.core.reading import Command
+from sickbay.daemon.messages import EventsFile
 from sickbay.daemon.times import Clock, time_quality
 from sickbay.edge.actuators import Outputs
 from sickbay.edge.console import Request
@@ -30,6 +31,7 @@ class Running(Protocol):
     clock: Clock
     journal: Journal
     outputs: Outputs
+    events: EventsFile
     worker: ModelWorker | None
     model_troubles: dict[str, str]
     uplink: Any  # imported behind READY
