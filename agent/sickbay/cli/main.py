@@ -27,22 +27,27 @@ VERBS = {
 }
 
 
-def main(argv: list[str] | None = None) -> int:
-    """This returns the exit code: 0 fine, 1 something is wrong with the device or the run, 2 wrongly called."""
-    arguments = sys.argv[1:] if argv is None else argv
-    parser = argparse.ArgumentParser(
+def parser(arguments: list[str]) -> argparse.ArgumentParser:
+    """This returns the parser of a call: every verb, and the options of the one that is called."""
+    top = argparse.ArgumentParser(
         prog="sickbay",
         description="Reads a machine's sensors, quarantines what is faulty on the spot, escalates only what a person must know.",
         epilog="sickbay VERB --help tells more. Exit codes: 0 fine, 1 something is wrong with the device, 2 wrongly called.",
     )
-    parser.add_argument("--version", action="version", version=f"sickbay {sickbay.__version__}")
-    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    top.add_argument("--version", action="version", version=f"sickbay {sickbay.__version__}")
+    verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
     chosen = next((a for a in arguments if not a.startswith("-")), None)
     for verb, (module, says) in VERBS.items():
         sub = verbs.add_parser(verb, help=says, description=says[0].upper() + says[1:] + ".")
         if verb == chosen:
             importlib.import_module(f"sickbay.cli.{module}").arguments(sub, verb)
-    options = parser.parse_args(arguments)
+    return top
+
+
+def main(argv: list[str] | None = None) -> int:
+    """This returns the exit code: 0 fine, 1 something is wrong with the device or the run, 2 wrongly called."""
+    arguments = sys.argv[1:] if argv is None else argv
+    options = parser(arguments).parse_args(arguments)
     module = VERBS[options.verb][0]
     try:
         return int(importlib.import_module(f"sickbay.cli.{module}").run(options))
