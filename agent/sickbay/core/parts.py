@@ -88,7 +88,8 @@ def _alarm(ward: Ward, row: PartRow) -> None:
     row.alarm_rows += 1
     case = ward.triage.open_case((name, "anomaly"))
     again = case is not None and case.layer == "unknown" and row.alarm_rows % RECHECK_ROWS == 0
-    if not row.settled or again:
+    # While an alarm only lingers, its witnesses have gone quiet: that would be a worse diagnosis, not a newer one.
+    if not row.settled or (again and row.view.score >= 1.0):
         _diagnose(ward, row)
 
 

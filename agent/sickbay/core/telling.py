@@ -12,7 +12,9 @@ from sickbay.core.ward import Ward
 
 def witnesses(ward: Ward, row: PartRow) -> list[Witness]:
     """This returns what each signal of a part has to say, those out of service left out."""
-    blame = row.view.blame()
+    # An alarm holds a while below its limit: who reaches as far as the score itself is accused all the same.
+    lingers = 1.0 / max(0.5, row.view.score) if row.view.alarm and row.view.score < 1.0 else 1.0
+    blame = [b * lingers for b in row.view.blame()]
     ill_now = {index for index, _ in row.view.sensor_faults}
     out: list[Witness] = []
     for i, channel in enumerate(row.members):
