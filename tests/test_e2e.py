@@ -40,8 +40,8 @@ def config(folder: Path, rig: LiveRig, mqtt: str = "") -> str:
 
 
 def machine(folder: Path) -> LiveRig:
-    """This returns a machine that gives 30 rows a second, each 6 s of its own time after the last."""
-    return LiveRig(folder, seed=7, period_s=0.033, speed=180.0)
+    """This returns a machine that gives 50 rows a second, each 6 s of its own time after the last."""
+    return LiveRig(folder, seed=7, period_s=0.02, speed=300.0)
 
 
 class Story:

@@ -33,7 +33,9 @@ def read(path: Path) -> str:
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not UTF-8 at byte {error.start}. Save it as UTF-8") from None
     except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror or error}") from None
+        raise ConfigError(
+            f"{path}: cannot be read: {error.strerror or error}. Name another with --config FILE"
+        ) from None
 
 
 def convert(text: str, kind: type[T], name: str) -> T:

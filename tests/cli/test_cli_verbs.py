@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from scene import Line, configuration, sickbay
+from scene import Line, Unit, configuration, sickbay
 from sickbay.cli.main import VERBS, main
 
 
@@ -97,6 +97,7 @@ def test_a_missing_configuration_is_named(verb: list[str], tmp_path: Path, capsy
     """Most first calls are without --config, or with a path that is slightly off."""
     code, out, err = called(*verb, "--config", str(tmp_path / "none.toml"), capsys=capsys)
     assert (code, out) == (2, "") and f"{tmp_path}/none.toml: cannot be read: No such file" in err
+    assert "--config FILE" in err
 
 
 def test_check_says_what_answers_and_what_is_silent(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -114,6 +115,29 @@ def test_check_says_what_answers_and_what_is_silent(file: Path, capsys: pytest.C
         assert code == 1 and 'model "genric" was not found' in out and "generic" in out
     file.write_text("[device]\nnam = 1\n", encoding="utf-8")
     assert called("check", "--config", str(file), capsys=capsys)[0] == 2
+
+
+def test_check_beside_a_running_daemon_asks_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The port is in use then, by the one who should use it: that is no silence."""
+    with Line(tmp_path) as line, Unit(tmp_path, configuration(tmp_path)) as unit:
+        unit.reads()
+        code, out, _ = called("check", "--config", str(unit.config), "--wait", "5", capsys=capsys)
+        assert code == 0 and "the running daemon reads it" in out and "in use" not in out
+        line.unplug()
+        unit.event("source_lost", "rig")
+        code, out, _ = called("check", "--config", str(unit.config), "--wait", "0.2", capsys=capsys)
+        assert code == 1 and "SILENT" in out
+
+
+def test_learning_live_beside_a_running_daemon_is_refused_at_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two hours of listening at a port that another holds would teach nothing."""
+    with Line(tmp_path), Unit(tmp_path, configuration(tmp_path)) as unit:
+        words = ["learn", "--config", str(unit.config), "--out", str(tmp_path / "m.tflite"), "--for", "2h"]
+        code, out, err = called(*words, capsys=capsys)
+        assert (code, out) == (1, "") and "holds the hardware. Stop it first" in err
+        assert not (tmp_path / "m.tflite").exists()
 
 
 def test_check_names_a_field_that_does_not_come(file: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -203,7 +203,7 @@ def test_learnt_live_the_daemon_starts_with_it_and_judges_at_once(
     config = tmp_path / "learn.toml"
     config.write_text(configuration(tmp_path), encoding="utf-8")
     model = tmp_path / "unit.tflite"
-    said = learnt(capsys, "--config", str(config), "--out", str(model), "--for", "4s")
+    said = learnt(capsys, "--config", str(config), "--out", str(model), "--for", "2s")
     a = said["parts"]["box"]["signals"]["a"]
     assert said["parts"]["box"]["rows"] >= 40 and abs(a["centre"] - 10) < 0.2 and 0.02 < a["scale"] < 0.5
     text = configuration(tmp_path, part='model = "unit.tflite"').replace("learn_rows = 60", "learn_rows = 100000")

@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
-from scene import Line, Unit, configuration, plain, sickbay, until
+from scene import Line, LiveRig, Unit, configuration, plain, sickbay, until
+from sickbay_sim.main import configuration as for_rig
+from sickbay_sim.rig import RELAY_PINS
 
 
 @pytest.fixture(scope="module")
@@ -114,13 +116,33 @@ def test_sigterm_while_the_line_pours_ends_it_cleanly(tmp_path: Path) -> None:
         assert "Traceback" not in unit.log() and "never" not in unit.log()
 
 
-def test_an_interrupt_ends_it_as_cleanly(tmp_path: Path) -> None:
-    """Ctrl-C in a terminal is how most people stop it the first time."""
-    with Line(tmp_path), Unit(tmp_path, configuration(tmp_path)) as unit:
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGHUP])
+def test_an_interrupt_and_a_closed_terminal_end_it_as_cleanly(tmp_path: Path, how: signal.Signals) -> None:
+    """Ctrl-C, or the ssh that it was started in breaks: outputs must go to their fail states all the same."""
+    with LiveRig(tmp_path, period_s=0.02) as rig:
+        text = f'[paths]\nstate = "{tmp_path}/state"\nsocket = "{tmp_path}/s.sock"\n' + rig.do(for_rig)
+        with Unit(tmp_path, text, rig.env) as unit:
+            assert unit.process is not None
+            unit.ask("quarantine", name="fan", reason="test")
+            until("the relay off", lambda: rig.output(RELAY_PINS["fan_relay"]) == 0)
+            unit.process.send_signal(how)
+            assert unit.process.wait(30) == 0
+            until("the fail state", lambda: rig.output(RELAY_PINS["fan_relay"]) == 1)
+            assert "Traceback" not in unit.log()
+
+
+def test_under_nohup_a_closed_terminal_does_not_end_it(tmp_path: Path) -> None:
+    """Who said nohup meant it."""
+    with Line(tmp_path), Unit(tmp_path, configuration(tmp_path), preexec_fn=no_hangup) as unit:
         assert unit.process is not None
-        unit.process.send_signal(signal.SIGINT)
-        assert unit.process.wait(30) == 0
-        assert "Traceback" not in unit.log()
+        unit.process.send_signal(signal.SIGHUP)
+        unit.reads(20)
+        assert unit.stop() == 0
+
+
+def no_hangup() -> None:
+    """This is what nohup does."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
 def test_a_bad_configuration_ends_it_with_two_and_a_suggestion(tmp_path: Path) -> None:

@@ -40,6 +40,18 @@ def ask(options: argparse.Namespace, verb: str, **args: object) -> Any:
     return ask_daemon(_socket(options), verb, **args)
 
 
+def running(config: Config) -> dict[str, Any] | None:
+    """This returns the status of the daemon that runs with this configuration's socket, None where none answers."""
+    from sickbay.edge.console import ask as ask_daemon
+    from sickbay.errors import ConsoleError
+
+    try:
+        found = ask_daemon(configuration.socket_path(config), "status")
+    except ConsoleError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
 def _socket(options: argparse.Namespace) -> Path:
     """This returns where the daemon listens: --socket, else what the configuration says, else the system's own."""
     if options.socket is not None:

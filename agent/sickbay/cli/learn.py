@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from sickbay import config as configuration
-from sickbay.cli.common import config_option, json_option, print_json
+from sickbay.cli.common import config_option, json_option, print_json, running
 from sickbay.cli.offline import rows, span
 from sickbay.cli.orders import span_s
 from sickbay.config import Config
@@ -23,7 +23,7 @@ from sickbay.daemon.times import Clock
 from sickbay.edge.scorer.fit import PartRows, fit
 from sickbay.errors import SickbayError
 
-ROWS_MAX = 100_000  # about 28 h at 1 Hz; of a longer recording the last part counts
+ROWS_MAX = 99_999  # about 28 h at 1 Hz; of a longer recording the last part counts
 
 
 class LearnError(SickbayError, ValueError):
@@ -55,6 +55,11 @@ def run(options: argparse.Namespace) -> int:
         taken = _from_recording(config, options.recording, node)
         fitted_on = f"{options.recording.name}, {taken} rows"
     else:
+        if running(config) is not None:
+            at = configuration.socket_path(config)
+            raise LearnError(
+                f"the sickbay that answers at {at} holds the hardware. Stop it first, or learn from a recording: --from CSV"
+            )
         base = options.config.resolve().parent
         taken = asyncio.run(_live(config, base, node, for_s, _progress(for_s) if sys.stderr.isatty() else None))
         fitted_on = f"live running, {span(round(for_s * 1000))}"
@@ -100,7 +105,7 @@ def fitted(node: Node, out: Path, fitted_on: str) -> dict[str, Any]:
 
 def _all_ears(equipment: Equipment) -> Equipment:
     """This returns equipment that only learns, for as long as it is fed."""
-    policy = msgspec.structs.replace(equipment.policy, learn_rows=ROWS_MAX)
+    policy = msgspec.structs.replace(equipment.policy, learn_rows=ROWS_MAX + 1)
     return msgspec.structs.replace(equipment, policy=policy)
 
 
@@ -162,4 +167,6 @@ def _show(told: dict[str, Any], out: Path) -> None:
         print(f"part {name}: {part['rows']} rows")
         for signal, s in part["signals"].items():
             print(f"  {signal:<24} {s['centre']:>12.5g} ± {s['scale']:.3g} {s['unit']}")
-    print(f'\n{out}: {told["bytes"]} bytes, in {told["took_s"]:.1f} s. To use it: [parts.NAME] model = "{out}"')
+    print(
+        f'\n{out}: {told["bytes"]} bytes, in {told["took_s"]:.1f} s. To use it: [parts.NAME] model = "{out.resolve()}"'
+    )

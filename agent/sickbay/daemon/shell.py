@@ -61,10 +61,11 @@ class Daemon:
     # Life.
 
     async def run(self) -> int:
-        """This runs until SIGTERM or SIGINT, and returns the exit code."""
+        """This runs until SIGTERM, SIGINT or the terminal's SIGHUP, and returns the exit code."""
         self._loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            self._loop.add_signal_handler(number, self._stop.set)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+                self._loop.add_signal_handler(number, self._stop.set)
         try:
             self.journal = await self.on_journal(lambda: Journal(self.state))
             kept = await self.on_journal(self.journal.load)
