@@ -69,18 +69,23 @@ def print_json(value: object) -> None:
 
 def table(head: Sequence[str], rows: Sequence[Sequence[object]], styles: Sequence[str] = ()) -> None:
     """This prints a table for eyes; colour only on a terminal that has it. `styles` has one rich style a row."""
+    from rich.cells import cell_len
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
+    cells = [[_cell(c) for c in row] for row in rows]
     console = Console(highlight=False)
     if not console.is_terminal:
         # Off a terminal a table is for grep: whole lines, nothing cut to 80 columns.
-        console = Console(highlight=False, width=max(80, *(sum(len(str(c)) + 3 for c in r) for r in [head, *rows])))
+        widest = [max(map(cell_len, column)) for column in zip(head, *cells, strict=True)]
+        console = Console(highlight=False, width=max(80, sum(widest) + 3 * len(widest)))
     shown = Table(box=None, pad_edge=False, header_style="bold")
     for name in head:
-        shown.add_column(name)
-    for i, row in enumerate(rows):
-        shown.add_row(*(_cell(c) for c in row), style=styles[i] if styles else None)
+        shown.add_column(Text(name))
+    for i, row in enumerate(cells):
+        # As Text: a cell such as "[mqtt] url" is no markup.
+        shown.add_row(*map(Text, row), style=styles[i] if styles else None)
     console.print(shown)
 
 
