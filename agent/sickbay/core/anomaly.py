@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 import msgspec
 
-from sickbay.core import baseline
+from sickbay.core import baseline, excitation
 from sickbay.core.baseline import Learnt
 from sickbay.core.chart import NOISY, SPIKED, SPIKY, STUCK, TIMESCALES, Chart
 from sickbay.core.equipment import Signal
+from sickbay.core.excitation import Follower
 from sickbay.core.residual import ResidualView
 
 MONTH_S = 30.0 * 86400.0
@@ -59,6 +60,7 @@ class PartView:
         self._over = 0
         self._shock = 0.0
         self._noisy_rows = 0
+        self._followers: list[Follower] = []
         self._residual = ResidualView(len(self.names), self.learn_rows, self.chance)
 
     def step(self, row: Sequence[float | None], at_ms: int) -> None:
@@ -84,8 +86,9 @@ class PartView:
         score = (first + 0.5 * second + 0.25 * third) * self._share
         if first > score:
             score = first
-        if marked or self.sensor_faults:
-            self._marks()
+        still = self._standing(row) if self._followers else []
+        if marked or still or self.sensor_faults:
+            self._marks(still)
         shock = self._shock
         if shock:
             if shock > score:
@@ -167,6 +170,7 @@ class PartView:
         """This ends an alarm and starts the charts from their levels: the part was off, and is on again."""
         self.score, self.alarm, self.since_ms, self._over, self._shock = 0.0, False, None, 0, 0.0
         self.sensor_faults = []
+        self._followers = [Follower(f.signal, f.peer, f.least) for f in self._followers]
         self._blame = [0.0] * len(self.names)
         self._residual.rest()
         for chart in self._charts:
@@ -184,7 +188,7 @@ class PartView:
         self.learning, self._fitting, self.rows_left = True, False, self.learn_rows
         self.score, self.alarm, self.since_ms, self._over, self._shock = 0.0, False, None, 0, 0.0
         self.sensor_faults = []
-        self._rows, self._learnt, self._charts = [], None, []
+        self._rows, self._learnt, self._charts, self._followers = [], None, [], []
         self._blame = [0.0] * len(self.names)
         self._residual = ResidualView(len(self.names), self.learn_rows, self.chance)
 
@@ -239,14 +243,25 @@ class PartView:
     def _go(self, learnt: Learnt, charts: list[Chart]) -> None:
         self._learnt, self._charts, self._rows = learnt, charts, []
         self._share = 1.0 / (1.2 * learnt.joint)
+        self._followers = [Follower(f.signal, f.peer, f.least) for f in learnt.followers]
         self.learning, self.rows_left = False, 0
 
-    def _marks(self) -> None:
+    def _standing(self, row: Sequence[float | None]) -> list[int]:
+        """Which signals stand still though what they follow has moved: a peer that is odd alone is no witness."""
+        found = excitation.step(self._followers, row)
+        if not found:
+            return found
+        blame = self._blame
+        peers = {f.signal: f.peer for f in self._followers}
+        odd = [j for j, b in enumerate(blame) if b >= 1.0]
+        return [j for j in found if peers[j] not in odd or any(k not in (j, peers[j]) for k in odd)]
+
+    def _marks(self, still: list[int]) -> None:
         """Which signals carry a sensor's own mark: a flicker that stopped, spikes, noise that no other shares."""
         charts = self._charts
         marks = [chart.mark for chart in charts]
         faults = [(j, "spikes") for j, mark in enumerate(marks) if mark & SPIKY]
-        stuck = [j for j, mark in enumerate(marks) if mark & STUCK]
+        stuck = [j for j, mark in enumerate(marks) if mark & STUCK or j in still]
         # Half of the part standing still at once is a machine switched off, or a line that repeats itself: not a sensor.
         if stuck and (len(stuck) == 1 or 2 * len(stuck) < len(charts)):
             faults += [(j, "stuck") for j in stuck]

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 
 import msgspec
 
+from sickbay.core import excitation
 from sickbay.core.chart import TIMESCALES, WHITE, Chart, SignalLearnt
+from sickbay.core.excitation import Follower
 from sickbay.core.flatline import stuck_rows
 from sickbay.core.tails import autocorrelation_rows, deviation, limit, median, upper_quantile
 
@@ -35,6 +37,7 @@ class Learnt(msgspec.Struct):
     signals: list[SignalLearnt]
     rows: int
     joint: float = 1.0  # divides the combined score
+    followers: list[Follower] = []  # signals that move with a peer
 
 
 def learn(names: Sequence[str], rows: Sequence[Row], chance: float, prior: Learnt | None = None) -> Learnt:
@@ -55,6 +58,7 @@ def learn(names: Sequence[str], rows: Sequence[Row], chance: float, prior: Learn
             signal.limits = [1.0] * len(TIMESCALES)
         signals.append(signal)
     learnt = Learnt(signals, len(rows))
+    learnt.followers = excitation.learn(rows)
     learnt.joint = max(1.0, JOINT * _largest_combined(learnt, rows))
     return learnt
 

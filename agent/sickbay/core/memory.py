@@ -20,6 +20,7 @@ from sickbay.core.chart import Chart, SignalLearnt
 from sickbay.core.checks import SignalChecks
 from sickbay.core.classes import CLASSES, SENSOR_CHECKS
 from sickbay.core.disagreement import Disagreement
+from sickbay.core.excitation import Follower
 from sickbay.core.fault import Entry, Memory
 from sickbay.core.quarantine import OUT_OF_SERVICE, Record, State
 from sickbay.core.reading import Quality
@@ -34,7 +35,7 @@ SEAL_BYTES = 16
 _UNREADABLE = (msgspec.MsgspecError, KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError)
 _CLASSES: dict[str, type] = {c.__name__: c for c in (PartView, Chart, ResidualView, SignalChecks, Disagreement)}
 _STRUCTS: dict[str, type[msgspec.Struct]] = {
-    c.__name__: c for c in (Learnt, SignalLearnt, Case, Overlay, Entry, Record, TriageState)
+    c.__name__: c for c in (Learnt, SignalLearnt, Follower, Case, Overlay, Entry, Record, TriageState)
 }
 _ENUMS: dict[str, type[Enum]] = {c.__name__: c for c in (Memory, State, Quality)}
 _CHANNEL = ("value", "at_ms", "quality", "failing", "silent", "masked", "substitute", "ring", "checks")
