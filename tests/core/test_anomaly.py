@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from sickbay.core.anomaly import PartView
 from sickbay.core.equipment import Signal
+from sickbay.core.memory import down, up
 
 Row = list[float | None]
 NAMES = ("flow", "pressure", "current", "temp")
@@ -259,9 +260,9 @@ def test_a_model_that_answers_nonsense_has_no_view() -> None:
 def test_a_restart_changes_no_verdict(at: int) -> None:
     """A laptop must replay a device's decisions, restarts and all."""
     rows = spoilt(plant(900), 600, 0, lambda _, v: v - 3.0)
-    whole, before, after = (PartView(signals(), 400) for _ in range(3))
+    whole, before = (PartView(signals(), 400) for _ in range(2))
     run(before, rows[:at])
-    after.restore(msgspec.json.decode(msgspec.json.encode(before.snapshot())))
+    after = up(msgspec.msgpack.decode(msgspec.msgpack.encode(down(before))))
     run(whole, rows[:at])
     for i in range(at, 900):
         whole.step(rows[i], i * 1000)
@@ -284,4 +285,4 @@ def test_no_row_breaks_the_view(rows: list[Row]) -> None:
         view.step(row, i * 1000)
         view.residuals(view.question())
         assert math.isfinite(view.score) and all(map(math.isfinite, view.blame()))
-    assert msgspec.json.encode(view.snapshot())
+    assert msgspec.msgpack.encode(down(view))

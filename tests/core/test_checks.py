@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from sickbay.core.checks import BAD_VALUE, CHECKS, RANGE, RATE, SENTINEL, SILENT, SignalChecks, names_of
 from sickbay.core.disagreement import Disagreement
 from sickbay.core.equipment import Signal
+from sickbay.core.memory import down, up
 
 
 def checks(**declared: Any) -> SignalChecks:
@@ -132,8 +133,7 @@ def test_no_value_breaks_the_checks_and_no_verdict_is_untested(values: list[floa
 
 def test_what_was_seen_outlives_a_restart() -> None:
     """Without it an 85.0 just after a restart would be believed."""
-    made = checks()
-    made.restore(settled_at(21.0).snapshot())
+    made = up(down(settled_at(21.0)))
     assert made.step(85.0, 0) == SENTINEL
 
 
@@ -193,12 +193,9 @@ def test_suspect_rows_teach_nothing() -> None:
     assert made.learning and made.rows_left == 50
 
 
-def test_agreement_outlives_a_restart_and_a_new_group_starts_anew() -> None:
-    kept = taught(3).snapshot()
-    same, other = Disagreement(3, 200), Disagreement(2, 200)
-    same.restore(kept)
-    other.restore(kept)
-    assert not same.learning and other.learning
+def test_agreement_outlives_a_restart() -> None:
+    same = up(down(taught(3)))
+    assert not same.learning
     for _ in range(10):
         same.step([50.0, 70.0, 49.8])
     assert same.who() == 1

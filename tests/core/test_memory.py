@@ -209,4 +209,4 @@ def test_a_part_in_probation_goes_on_with_it() -> None:
 
 def test_a_class_that_would_not_survive_is_named() -> None:
     with pytest.raises(AssertionError, match="would not survive a restart"):
-        memory._down(object())
+        memory.down(object())

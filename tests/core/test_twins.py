@@ -4,6 +4,7 @@ import random
 
 from sickbay.core.effects import Escalate
 from sickbay.core.equipment import Equipment, Mode, Part, Policy, Signal
+from sickbay.core.memory import down
 from sickbay.core.node import Node
 from sickbay.core.reading import Reading
 
@@ -73,5 +74,5 @@ def test_a_restart_keeps_what_the_twins_have_learnt() -> None:
     run(node, range(LEARN + 60))
     again = Node(pipe(), "m")
     assert again.restore(node.snapshot()) == []
-    assert again.ward.twins[0].judge.snapshot() == node.ward.twins[0].judge.snapshot()
+    assert down(again.ward.twins[0].judge) == down(node.ward.twins[0].judge)
     assert run(again, range(LEARN + 60, LEARN + 120), b=5.0) != []

@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 
-import msgspec
-
 from sickbay.core import baseline, excitation
 from sickbay.core.baseline import Learnt
 from sickbay.core.chart import NOISY, SPIKED, SPIKY, STUCK, TIMESCALES, Chart
@@ -192,37 +190,6 @@ class PartView:
         self._blame = [0.0] * len(self.names)
         self._residual = ResidualView(len(self.names), self.learn_rows, self.chance)
 
-    def snapshot(self) -> dict[str, object]:
-        """This returns what must outlive a restart, as plain lists, numbers and strings."""
-        return {
-            "learnt": None if self._learnt is None else msgspec.to_builtins(self._learnt),
-            "charts": [chart.snapshot() for chart in self._charts],
-            "rows": [list(row) for row in self._rows],
-            "settled_anew": self.settled_anew,
-            "fitting": self._fitting,
-            "over": self._over,
-            "alarm": self.alarm,
-            "residual": self._residual.snapshot(),
-        }
-
-    def restore(self, kept: dict[str, object]) -> None:
-        """This takes up what `snapshot` kept of a part with the same signals; of others it takes nothing."""
-        state = msgspec.convert(kept, _Kept)
-        learnt = state.learnt
-        if learnt is not None:
-            if [s.name for s in learnt.signals] != self.names:
-                return
-            self._go(learnt, [Chart(signal) for signal in learnt.signals])
-            for chart, values in zip(self._charts, state.charts, strict=True):
-                chart.restore(values)
-            self.alarm, self._over = state.alarm, state.over
-            self._residual.restore(state.residual)
-        elif all(len(row) == len(self.names) for row in state.rows):
-            self._rows = state.rows
-            self._fitting = state.fitting and self.prior is not None
-            self.rows_left = max(1, (FIT_ROWS if self._fitting else self.learn_rows) - len(self._rows))
-        self.settled_anew = state.settled_anew
-
     def _learn(self, row: Sequence[float | None]) -> None:
         self._rows.append([v if v is not None and -1e18 < v < 1e18 else None for v in row])
         self.rows_left -= 1
@@ -272,16 +239,3 @@ class PartView:
         self.sensor_faults = faults
         if sum(1 for mark in marks if mark & SPIKED) >= 2:
             self._shock = SHOCK
-
-
-class _Kept(msgspec.Struct):
-    """The shape of a snapshot."""
-
-    learnt: Learnt | None
-    charts: list[list[float | None]]
-    rows: list[list[float | None]]
-    settled_anew: bool
-    fitting: bool
-    over: int
-    alarm: bool
-    residual: dict[str, list[float] | float | int]

@@ -209,14 +209,3 @@ class Chart:
         """This returns the signed statistics behind the score, in the order of TIMESCALES."""
         level = self.level
         return self.fast - self.slow, self.fast - level, self.middle - level, self.slow - level, self.noise
-
-    def snapshot(self) -> list[float | None]:
-        """This returns the running state, in the order of STATE; None for what is not a number yet."""
-        values = [float(getattr(self, name)) for name in self.STATE]
-        return [None if v != v else v for v in values]
-
-    def restore(self, kept: Sequence[float | None]) -> None:
-        """This takes up what `snapshot` kept."""
-        for name, value in zip(self.STATE, kept, strict=True):
-            number = math.nan if value is None else value
-            setattr(self, name, int(number) if type(getattr(self, name)) is int else number)

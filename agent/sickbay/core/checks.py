@@ -39,21 +39,6 @@ SILENT_READINGS = 3
 SILENT_LEAST_MS = 2000
 
 
-# What of a SignalChecks moves while it runs, and its type.
-_MOVING: Final[dict[str, type[float] | type[int]]] = {
-    "_agreed": int,
-    "_arrived_ms": int,
-    "_centre": float,
-    "_next_ms": int,
-    "_next_value": float,
-    "_reference": float,
-    "_reference_ms": int,
-    "_seen": int,
-    "_spread": float,
-    "tested": int,
-}
-
-
 def names_of(bits: int) -> tuple[str, ...]:
     """This returns the names of the checks in a bit mask, in the order of CHECKS."""
     return tuple(name for k, name in enumerate(CHECKS) if bits >> k & 1)
@@ -148,15 +133,6 @@ class SignalChecks:
     def quiet(self, at_ms: int) -> bool:
         """This returns whether the next reading is late, though not yet overdue."""
         return self.quiet_ms(at_ms) > self._silent_ms // 2
-
-    def snapshot(self) -> dict[str, float]:
-        """This returns all that moves, times included: the device's clock goes on from where a snapshot left it."""
-        return {name: getattr(self, name) for name in _MOVING}
-
-    def restore(self, kept: dict[str, float]) -> None:
-        """This takes up what `snapshot` kept."""
-        for name, kind in _MOVING.items():
-            setattr(self, name, kind(kept[name]))
 
     def _far(self, value: float) -> bool:
         away = abs(value - self._centre)

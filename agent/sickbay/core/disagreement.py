@@ -83,31 +83,6 @@ class Disagreement:
         first, second = evidence[order[0]], evidence[order[1]]
         return order[0] if first > 0.0 and first >= CLEARER * second else None
 
-    def snapshot(self) -> dict[str, object]:
-        """This returns what must outlive a restart."""
-        return {
-            "rows_left": self.rows_left,
-            "kept": [list(column) for column in self._kept],
-            "levels": list(self._levels),
-            "offsets": list(self._offsets),
-            "limits": [v if math.isfinite(v) else -1.0 for v in self._limits],
-            "level": self._level,
-        }
-
-    def restore(self, kept: dict[str, object]) -> None:
-        """This takes up what `snapshot` kept of a group of the same size."""
-        columns, offsets, limits = kept["kept"], kept["offsets"], kept["limits"]
-        rows_left, levels, level = kept["rows_left"], kept["levels"], kept["level"]
-        assert isinstance(columns, list) and isinstance(offsets, list) and isinstance(limits, list)
-        assert isinstance(rows_left, int) and isinstance(levels, list) and isinstance(level, int | float)
-        if len(offsets) != len(self.pairs):
-            return  # the group was configured anew since: learn anew
-        self.rows_left, self._level = rows_left, float(level)
-        self._kept = [[float(v) for v in column] for column in columns]
-        self._levels = [float(v) for v in levels]
-        self._offsets = [float(v) for v in offsets]
-        self._limits = [math.inf if v < 0.0 else float(v) for v in limits]
-
     def _learn(self, values: list[float]) -> None:
         for kept, (i, j) in zip(self._kept, self.pairs, strict=True):
             kept.append(values[i] - values[j])

@@ -1,8 +1,8 @@
 """This finds a signal that stands still while what it always follows has moved: stuck, judged by excitation.
 
 It is for the coarse and slow signals whose own flicker is too small to tell (see flatline.py). Time alone says nothing here
-either: a thermostat's water held 794 s, a barometer 5007 s on healthy cars. What counts is a peer of the same part that this signal has
-followed closely in normal running, and that has by now moved so far that this signal would have shown several of its steps.
+either: a thermostat's water held 794 s, a barometer 5007 s on healthy cars. What counts is a peer of the same part that this
+signal has followed closely in normal running, and that has by now moved so far that it would have shown several of its steps.
 """
 
 import itertools

@@ -65,14 +65,14 @@ def snapshot(ward: Ward) -> bytes:
     """This returns all that must last. Effects are not in it: the shell takes them before it keeps a snapshot."""
     kept = {
         "format": FORMAT,
-        "ward": {name: _down(getattr(ward, name)) for name in _WARD},
-        "faults": _down(list(ward.faults.entries.values())),
-        "quarantine": _down(list(ward.quarantine.records.values())),
-        "triage": _down(ward.triage.snapshot()),
-        "channels": {n: {a: _down(getattr(c, a)) for a in _CHANNEL} for n, c in ward.channels.items()},
+        "ward": {name: down(getattr(ward, name)) for name in _WARD},
+        "faults": down(list(ward.faults.entries.values())),
+        "quarantine": down(list(ward.quarantine.records.values())),
+        "triage": down(ward.triage.snapshot()),
+        "channels": {n: {a: down(getattr(c, a)) for a in _CHANNEL} for n, c in ward.channels.items()},
         "active": {n: [[bit, e.class_] for bit, e in c.active] for n, c in ward.channels.items()},
-        "rows": {n: {a: _down(getattr(r, a)) for a in _ROW} for n, r in ward.rows.items()},
-        "twins": [[[c.spec.name for c in t.members], t.fresh, t.undecided, _down(t.judge)] for t in ward.twins],
+        "rows": {n: {a: down(getattr(r, a)) for a in _ROW} for n, r in ward.rows.items()},
+        "twins": [[[c.spec.name for c in t.members], t.fresh, t.undecided, down(t.judge)] for t in ward.twins],
         "shapes": {n: _shape(ward, n) for n in (*ward.channels, *ward.rows)},
     }
     return _sealed(msgspec.msgpack.encode(kept))
@@ -102,8 +102,8 @@ def _sealed(payload: bytes) -> bytes:
 
 
 def _take_up(ward: Ward, state: dict[str, Any]) -> list[str]:
-    general = {name: _up(state["ward"][name]) for name in _WARD}
-    entries, records, triage = _up(state["faults"]), _up(state["quarantine"]), _up(state["triage"])
+    general = {name: up(state["ward"][name]) for name in _WARD}
+    entries, records, triage = up(state["faults"]), up(state["quarantine"]), up(state["triage"])
     sections = (state[name] for name in ("channels", "active", "rows", "shapes"))
     if not (
         all(isinstance(entry, Entry) and entry.class_ in CLASSES for entry in entries)
@@ -152,7 +152,7 @@ def _twins(ward: Ward, twins: Twins, state: dict[str, Any]) -> None:
     if any(state["shapes"].get(name) != _shape(ward, name) for name in names):
         return
     for members, fresh, undecided, judge in state.get("twins", []):
-        made = _up(judge)
+        made = up(judge)
         if members == names and isinstance(made, Disagreement) and made.count == len(names):
             twins.fresh, twins.undecided, twins.judge = int(fresh), int(undecided), made
 
@@ -161,7 +161,7 @@ def _channel(ward: Ward, channel: Channel, state: dict[str, Any]) -> list[str]:
     """This takes up one signal, or says that it starts afresh."""
     name, entries = channel.spec.name, ward.faults.entries
     try:
-        kept = {a: _up(v) for a, v in state["channels"][name].items() if a in _CHANNEL}
+        kept = {a: up(v) for a, v in state["channels"][name].items() if a in _CHANNEL}
         if (
             state["shapes"][name] == _shape(ward, name)
             and len(kept) == len(_CHANNEL)
@@ -186,7 +186,7 @@ def _row(ward: Ward, row: PartRow, state: dict[str, Any]) -> list[str]:
     """This takes up one part, or says that it learns afresh."""
     name = row.part.name
     try:
-        kept = {a: _up(v) for a, v in state["rows"][name].items() if a in _ROW}
+        kept = {a: up(v) for a, v in state["rows"][name].items() if a in _ROW}
         if state["shapes"][name] == _shape(ward, name) and len(kept) == len(_ROW) and _alike(kept["view"], row.view):
             for attribute, value in kept.items():
                 setattr(row, attribute, value)
@@ -233,52 +233,53 @@ def _shape(ward: Ward, name: str) -> str:
     return hashlib.blake2s(msgspec.json.encode(specs), digest_size=8).hexdigest()
 
 
-def _down(value: Any) -> Any:
+def down(value: Any) -> Any:
     """This turns what lasts into plain values; a tagged list marks what MessagePack has no word for."""
     if value is None or type(value) in (bool, int, float, str):
         return value
     kind = type(value)
     if kind is list:
-        return ["l", *map(_down, value)]
+        return ["l", *map(down, value)]
     if kind is tuple:
-        return ["t", *map(_down, value)]
+        return ["t", *map(down, value)]
     if kind is dict:
-        return ["d", *([_down(k), _down(v)] for k, v in value.items())]
+        return ["d", *([down(k), down(v)] for k, v in value.items())]
     if kind is frozenset:
-        return ["f", *map(_down, sorted(value))]
+        return ["f", *map(down, sorted(value))]
     if kind is deque:
-        return ["q", value.maxlen, *map(_down, value)]
+        return ["q", value.maxlen, *map(down, value)]
     if isinstance(value, Enum):
         return ["e", kind.__name__, value.value]
     if isinstance(value, msgspec.Struct):
         assert kind.__name__ in _STRUCTS, kind
-        return ["s", kind.__name__, *([f, _down(getattr(value, f))] for f in kind.__struct_fields__)]
+        return ["s", kind.__name__, *([f, down(getattr(value, f))] for f in kind.__struct_fields__)]
     assert kind.__name__ in _CLASSES, f"{kind.__name__} would not survive a restart"
-    return ["o", kind.__name__, *([name, _down(getattr(value, name))] for name in _attributes(value))]
+    return ["o", kind.__name__, *([name, down(getattr(value, name))] for name in _attributes(value))]
 
 
-def _up(value: Any) -> Any:
+def up(value: Any) -> Any:
+    """This makes again what `down` took apart; raises ValueError or KeyError for what it does not know."""
     if type(value) is not list:
         return value
     match value:
         case ["l", *items]:
-            return [_up(v) for v in items]
+            return [up(v) for v in items]
         case ["t", *items]:
-            return tuple(_up(v) for v in items)
+            return tuple(up(v) for v in items)
         case ["d", *items]:
-            return {_up(k): _up(v) for k, v in items}
+            return {up(k): up(v) for k, v in items}
         case ["f", *items]:
-            return frozenset(map(_up, items))
+            return frozenset(map(up, items))
         case ["q", int(bound), *items]:
-            return deque((_up(v) for v in items), maxlen=bound)
+            return deque((up(v) for v in items), maxlen=bound)
         case ["e", str(name), word]:
             return _ENUMS[name](word)
         case ["s", str(name), *items]:
-            return _STRUCTS[name](**{f: _up(v) for f, v in items})
+            return _STRUCTS[name](**{f: up(v) for f, v in items})
         case ["o", str(name), *items]:
             made: Any = object.__new__(_CLASSES[name])
             for attribute, kept in items:
-                setattr(made, attribute, _up(kept))
+                setattr(made, attribute, up(kept))
             if not all(hasattr(made, attribute) for attribute in _attributes(made)):
                 raise ValueError(f"{name} lacks an attribute")
             return made

@@ -65,17 +65,6 @@ class ResidualView:
         self.score, self.asked = 0.0, None
         self._mean = self._usual
 
-    def snapshot(self) -> dict[str, list[float] | float | int]:
-        """This returns what must outlive a restart."""
-        return {"kept": list(self._kept), "limit": self._limit, "usual": self._usual, "mean": self._mean}
-
-    def restore(self, kept: dict[str, list[float] | float | int]) -> None:
-        """This takes up what `snapshot` kept."""
-        values, most, usual, mean = kept["kept"], kept["limit"], kept["usual"], kept["mean"]
-        assert isinstance(values, list) and not isinstance(most, list)
-        assert not isinstance(usual, list) and not isinstance(mean, list)
-        self._kept, self._limit, self._usual, self._mean = list(values), float(most), float(usual), float(mean)
-
     def _calibrate(self) -> None:
         kept = self._kept[10:]  # the first answers still carry the start of the mean
         independent = len(kept) / autocorrelation_rows(kept)
