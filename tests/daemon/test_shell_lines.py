@@ -178,3 +178,52 @@ def test_readings_of_no_configured_signal_cost_nothing(tmp_path: Path) -> None:
         assert set(status["signals"]) == {"a", "b"} and status["inputs"]["dropped"] == 0
         assert not status["faults"]
     until("the end", lambda: unit.process is not None and unit.process.poll() is not None)
+
+
+RELAY = """
+[sources.pins]
+driver = "gpio"
+inputs = { level = { pin = 27, pull = "up" } }
+[signals.level]
+from = "pins.level"
+[outputs.valve]
+driver = "gpio"
+pin = 17
+read_back = 22
+fail_state = "on"
+[parts.tank]
+signals = ["level"]
+isolate = "active"
+output = "valve"
+"""
+
+
+def test_pins_that_are_not_there_are_told_and_no_order_is_said_to_have_moved_one(tmp_path: Path) -> None:
+    """Somebody reaches into a machine because a screen said "de-energised": it must not say so of a relay that never moved."""
+    no_factory = {"GPIOZERO_PIN_FACTORY": "pigpio", "PIGPIO_ADDR": "127.0.0.1", "PIGPIO_PORT": "1"}
+    with Line(tmp_path), Unit(tmp_path, configuration(tmp_path, RELAY), env=no_factory) as unit:
+        unit.event("source_lost", "pins")
+        unit.until_status("the output's fault", lambda s: [f for f in s["faults"] if f["class"] == "no_effect"])
+        said = unit.cli("quarantine", "tank", "--reason", "a leak")
+        assert said.returncode == 1 and "BUT outputs.valve: not driven off" in said.stdout, said.stdout
+        table = unit.cli("status").stdout
+        assert "valve" in table and "not driven off" in table
+        unit.reads()
+        assert unit.stop() == 0
+
+
+def test_an_order_is_answered_when_its_relay_was_read_back(tmp_path: Path) -> None:
+    """The answer is what the person acts on next."""
+    with LiveRig(tmp_path, period_s=0.02) as rig:
+        text = f'[paths]\nstate = "{tmp_path}/state"\nsocket = "{tmp_path}/s.sock"\n' + rig.do(for_rig)
+        with Unit(tmp_path, text, rig.env) as unit:
+            unit.event("output", "fan_relay", on=True)
+            said = unit.ask("quarantine", name="fan", reason="test")
+            assert said["ok"] and "pin 17 driven off; pin 22 confirms" in said["says"]
+            assert not rig.do(lambda r: r.patient.contacts("fan_relay")), "no sooner than that"
+            unit.kill()
+            unit.start()
+            assert unit.status()["parts"]["fan"]["state"] == "isolated", "and no sooner than it is on the disk"
+            rig.do(lambda r: r.ail("welded", "fan_relay"))
+            said = unit.ask("release", name="fan", reason="test")
+            assert not said["ok"] and "contacts may be welded" in said["says"]

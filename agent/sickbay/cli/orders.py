@@ -47,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
         print_json(found)
     else:
         print(found["says"])
-    return 0
+    return 0 if found["ok"] else 1
 
 
 def span_s(text: str) -> float | None:

@@ -48,6 +48,14 @@ def _show(found: dict[str, Any]) -> None:
         [(n, _score(p), p["state"], "essential" if p["essential"] else "", p["reason"]) for n, p in parts],
         [_STATE[p["state"]] for _, p in parts],
     )
+    if found["outputs"]:
+        print()
+        outputs = found["outputs"].items()
+        table(
+            ("output", "ordered", "says"),
+            [(n, "on" if o["wanted"] else "off", o["detail"]) for n, o in outputs],
+            ["" if o["ok"] else "bold red" for _, o in outputs],
+        )
     faults = [f for f in found["faults"] if f["open"]]
     print()
     if not faults:

@@ -40,6 +40,8 @@ class Running(Protocol):
 
     def order(self, command: Command) -> str: ...
 
+    async def carried_out(self) -> None: ...
+
     async def on_journal(self, what: Callable[[], T]) -> T: ...
 
 
@@ -60,15 +62,22 @@ class Answers:
             case "ledger":
                 return await self.ledger(_number(args, "since"))
             case verb if verb in ORDERS:
-                return {"says": self._order(request, verb)}
+                return await self._order(request, verb)
         raise OrderRefused(f"{request.verb!r}: no such verb. There are: status, why, ledger, {', '.join(ORDERS)}")
 
-    def _order(self, request: Request, verb: str) -> str:
+    async def _order(self, request: Request, verb: str) -> dict[str, Any]:
+        """This returns what an order did, once it is on the disk and its output was moved: somebody may reach into it now."""
         args = request.args
         daemon = self._daemon
         for_ms = round(_number(args, "for_s") * 1000)
         target, reason = str(args.get("name", "")), str(args.get("reason", ""))
-        return daemon.order(Command(verb, target, daemon.clock(), request.who, reason, for_ms))
+        says = daemon.order(Command(verb, target, daemon.clock(), request.who, reason, for_ms))
+        await daemon.carried_out()
+        output = next((p.output for p in daemon.node.ward.equipment.parts if p.name == target), None)
+        if output is None or verb not in ("quarantine", "release"):
+            return {"says": says, "ok": True}
+        state = daemon.outputs.state()[output]
+        return {"says": f"{says}\n{state.detail}" if state.ok else f"{says}\nBUT {state.detail}", "ok": state.ok}
 
     async def status(self) -> dict[str, Any]:
         """This returns the whole status, as the contract names it."""

@@ -1,6 +1,7 @@
 """This is the daemon: facts in, deadlines kept, effects carried out in the order state, journal, act, tell."""
 
 import asyncio
+import contextlib
 import logging
 import secrets
 import signal
@@ -35,6 +36,7 @@ INBOX_MAX = 50_000  # facts that wait for the node; beyond it the oldest are dro
 SNAPSHOT_S = 1800.0  # how often all state is kept when nothing happens: 48 writes on a quiet day
 STARTED_S = 4.0  # by now the uplink and the model have loaded what they need
 STORE_RETRY_S = 20.0
+CARRIED_OUT_S = 5.0  # how long the answer to an order waits for the disk and the relay; the CLI waits 10
 # Events that change what must outlive a power cut. Verdicts alone do not: the next reading brings them again.
 LASTING = frozenset(("fault", "isolate", "would_isolate", "probation", "release", "output", "command", "acknowledged"))
 
@@ -195,6 +197,12 @@ class Daemon:
         finally:
             self._pass()
 
+    async def carried_out(self) -> None:
+        """This returns when all effects so far were kept and acted on, or soon after: a stuck disk holds up no answer."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CARRIED_OUT_S):
+                await self._work.join()
+
     def _receipted(self, ids: list[str]) -> None:
         for id_ in ids:
             self.take(Receipt(id_, self.clock(), True))
@@ -254,7 +262,9 @@ class Daemon:
     async def _carry_out(self) -> None:
         while True:
             effects, snapshot = await self._work.get()
+            taken = 1
             while not self._work.empty():
+                taken += 1
                 more, later = self._work.get_nowait()
                 effects += more
                 snapshot = later or snapshot
@@ -265,6 +275,8 @@ class Daemon:
                     self.take(Receipt(effect.effect_id, self.clock(), ok, detail))
             if self.uplink is not None and any(isinstance(e, Escalate) for e in effects):
                 self.uplink.wake()
+            for _ in range(taken):
+                self._work.task_done()
 
     async def _keep(self, effects: list[Effect], snapshot: bytes | None) -> None:
         """This commits state and messages together, then writes the lines that say so."""
