@@ -23,6 +23,7 @@ from plants import (
 from sickbay.core.equipment import Mode
 from sickbay.core.node import Node
 from sickbay.core.reading import LineState
+from sickbay.core.report import why
 
 ILL = BORN + 10
 
@@ -270,3 +271,29 @@ def test_an_ack_of_chatter_closes_its_case_and_moves_nothing() -> None:
     kept_too, moves_too = lived(chatter, [(ILL + 100, "ack", "tach", 0, False)])
     assert len([e for e in moves if e.kind == "would_isolate"]) == 4
     assert kept_too == kept and moves_too == moves
+
+
+def test_a_person_withdraws_an_order_that_its_relay_did_not_follow() -> None:
+    """The coil is still off: contacts that let go a moment too late stop a part that is said to run. A person can end it."""
+    j = ill(until=ILL)
+    j.relay_follows = False
+    j.run(rows(range(ILL, ILL + 10), *fan_dies(ILL)))
+    assert j.state("fan") == "would_isolate" and j.drives()[-1] == ("fan_relay", False)
+    says = str(why(j.node.ward, "fan", str)["says"])
+    assert "ordered off" in says and "left in service" not in says
+    j.relay_follows = True
+    assert "its output ordered back on" in j.order("release", "fan")
+    j.run(rows(range(ILL + 10, ILL + 200)))
+    assert j.drives()[-1] == ("fan_relay", True)
+    assert j.state("fan") == "in_service" and not j.node.ward.triage.open_cases()
+
+
+def test_a_part_that_is_still_ill_behind_a_relay_that_follows_again_is_isolated_anew() -> None:
+    """To withdraw the order is no promise: what still ails it counts as before."""
+    j = ill(until=ILL, trial_ms=20_000)
+    j.relay_follows = False
+    j.run(rows(range(ILL, ILL + 10), *fan_dies(ILL)))
+    j.relay_follows = True
+    j.order("release", "fan")
+    j.run(rows(range(ILL + 10, ILL + 120), *fan_dies(ILL)))
+    assert j.state("fan") == "isolated" and j.drives()[-1] == ("fan_relay", False)

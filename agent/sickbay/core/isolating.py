@@ -88,7 +88,7 @@ def _part_moved(ward: Ward, row: PartRow, move: Move) -> None:
         row.paused = False  # the output did not follow and is left as it was ordered: the part is judged as it runs
     elif move.after is State.IN_SERVICE and ward.quarantine.records[row.part.name].output_fails:
         drive(ward, row.part, move.reason)  # an order to isolate still stands, and may yet be followed
-    elif was_off and not off:
+    elif (was_off or (move.before is State.WOULD_ISOLATE and move.after is State.PROBATION)) and not off:
         row.paused = False
         row.view.rest()
         row.alarm_rows, row.settled = 0, False

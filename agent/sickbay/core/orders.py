@@ -76,7 +76,9 @@ def _unshelve(ward: Ward, order: Command) -> str:
 def _release(ward: Ward, order: Command) -> str:
     name = _one_target(ward, order.target)
     state = ward.quarantine.state(name)
-    if state not in (State.ISOLATED, State.LOCKED_OUT):
+    # Its output is ordered off and did not follow yet: that order is what a person takes back.
+    standing_order = state is State.WOULD_ISOLATE and ward.quarantine.records[name].output_fails
+    if state not in (State.ISOLATED, State.LOCKED_OUT) and not standing_order:
         standing = "on probation already" if state is State.PROBATION else "not out of service"
         raise OrderRefused(f"{name} is {standing}: there is nothing to release")
     for entry in ward.faults.entries.values():
@@ -92,7 +94,8 @@ def _release(ward: Ward, order: Command) -> str:
     ward.quarantine.records[name].ill = False
     isolating.moved(ward, ward.quarantine.release(name, order.who, order.reason, ward.now_ms))
     ward.soon(ward.quarantine.due_ms(ward.now_ms))
-    return f"{name} is on probation for {ward.quarantine.records[name].probation_ms / 1000:g} s, then in service"
+    how = ", its output ordered back on," if standing_order else ""
+    return f"{name} is{how} on probation for {ward.quarantine.records[name].probation_ms / 1000:g} s, then in service"
 
 
 def _quarantine(ward: Ward, order: Command) -> str:
@@ -102,7 +105,7 @@ def _quarantine(ward: Ward, order: Command) -> str:
         raise OrderRefused(f"{name} is essential: only a person at the device may take it out of service")
     moves = ward.quarantine.quarantine(name, order.who, order.reason, ward.now_ms)
     isolating.moved(ward, moves)
-    how = "" if part is None else " and de-energised" if part.output else ""
+    how = "" if part is None else " and ordered de-energised" if part.output else ""
     return f"{name} is out of service{how}, until a person releases it"
 
 

@@ -46,6 +46,7 @@ TRANSITIONS: dict[tuple[State, Trigger], State] = {
     (_S.WOULD_ISOLATE, _T.TOO_OFTEN): _S.LOCKED_OUT,
     (_S.WOULD_ISOLATE, _T.HEALTHY): _S.IN_SERVICE,
     (_S.WOULD_ISOLATE, _T.QUARANTINE): _S.ISOLATED,
+    (_S.WOULD_ISOLATE, _T.RELEASE): _S.PROBATION,  # of a part whose output is ordered off and did not follow
     (_S.ISOLATED, _T.HEALTHY): _S.PROBATION,
     (_S.ISOLATED, _T.RELEASE): _S.PROBATION,
     (_S.ISOLATED, _T.UNPROVEN): _S.WOULD_ISOLATE,

@@ -73,6 +73,8 @@ def done(case: Case, record: Record | None, substitute: str | None) -> str:
         return "It is over."
     if record is None or record.state is State.IN_SERVICE:
         return "Nothing was switched."
+    if record.state is State.WOULD_ISOLATE and record.output_fails:
+        return "It was ordered off, but its output did not follow: it may be running or not."
     if record.state is State.WOULD_ISOLATE:
         return f"It was left in service: {record.rule}."
     if record.state is State.LOCKED_OUT:
@@ -85,6 +87,8 @@ def done(case: Case, record: Record | None, substitute: str | None) -> str:
 
 def releases(case: Case, record: Record | None, can_prove_itself: bool) -> str:
     """This returns what would bring the target back, or close the case."""
+    if record is not None and record.state is State.WOULD_ISOLATE and record.output_fails:
+        return f'The order to switch off stands. A person takes it back: sickbay release {case.target} --reason "..."'
     if record is None or record.state in (State.IN_SERVICE, State.WOULD_ISOLATE):
         return f"The case closes when {case.origin[0]} is back to normal."
     if record.state is State.PROBATION:
