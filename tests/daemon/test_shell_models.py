@@ -1,6 +1,7 @@
 """What models and the model worker do to a running daemon: missing, damaged, foreign, killed, hung."""
 
 import os
+import random
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 import sickbay as package
 from scene import Line, Unit, configuration, until
+from sickbay.cli.main import main
 
 GENERIC = Path(package.__file__).parents[2] / "models" / "generic.tflite"
 
@@ -98,3 +100,19 @@ def test_a_killed_daemon_leaves_no_worker_behind(tmp_path: Path) -> None:
         worker = until("the worker", lambda: worker_of(unit))
         unit.kill()
     until("the worker's end", lambda: not Path(f"/proc/{worker}").exists())
+
+
+def test_a_model_of_other_signals_is_refused_by_name(tmp_path: Path) -> None:
+    """A file copied from the neighbour's machine fits no better than its baseline does."""
+    config = tmp_path / "learn.toml"
+    config.write_text(configuration(tmp_path), encoding="utf-8")
+    recording = tmp_path / "quiet.csv"
+    chance = random.Random(1)
+    rows = [f"{i / 50},{chance.gauss(10, 0.1):.4f},{chance.gauss(20, 0.1):.4f}" for i in range(200)]
+    recording.write_text("\n".join(["time,a,b", *rows]), encoding="utf-8")
+    assert main(["learn", "--config", str(config), "--from", str(recording), "--out", str(tmp_path / "u.tflite")]) == 0
+    with Line(tmp_path), Unit(tmp_path, configuration(tmp_path, names=("b", "a"), part='model = "u.tflite"')) as unit:
+        unit.says("baseline is of other signals")
+        said = unit.until_status("a word on it", lambda s: s["model"]["parts"].get("box", "ok") != "ok")
+        assert "starting" not in said["model"]["parts"]["box"] or unit.says("is judged")
+        unit.learnt()

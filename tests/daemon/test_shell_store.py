@@ -57,6 +57,33 @@ def test_a_snapshot_of_another_version_starts_the_node_anew(tmp_path: Path) -> N
         unit.reads()
 
 
+def test_a_configuration_that_changed_keeps_what_still_fits(tmp_path: Path) -> None:
+    """A sensor is added and another goes: nobody wants to lose the quarantine of a third for that."""
+    with Line(tmp_path, ("a", "b", "c")), Unit(tmp_path, configuration(tmp_path)) as unit:
+        unit.learnt()
+        assert unit.cli("quarantine", "a", "--reason", "loose").returncode == 0
+        assert unit.cli("quarantine", "b", "--reason", "loose").returncode == 0
+        assert unit.stop() == 0
+        unit.config.write_text(configuration(tmp_path, names=("c", "a")), encoding="utf-8")
+        unit.start()
+        status = unit.status()
+        assert {n: s["state"] for n, s in status["signals"].items()} == {"c": "in_service", "a": "isolated"}
+        unit.learnt()
+        assert "Traceback" not in unit.log()
+
+
+def test_events_may_be_switched_off_or_lie_elsewhere(tmp_path: Path) -> None:
+    """A card that must not wear out; a place that another program reads."""
+    with Line(tmp_path):
+        for name, events, place in (("a", "", None), ("b", f"{tmp_path}/else.jsonl", tmp_path / "else.jsonl")):
+            text = configuration(tmp_path).replace("[sources.rig]", f'events = "{events}"\n[sources.rig]', 1)
+            with Unit(tmp_path, text) as unit:
+                unit.ask("quarantine", name=name, reason="test")
+                assert unit.stop() == 0
+            assert not (tmp_path / "state" / "events.jsonl").exists()
+            assert place is None or '"kind":"isolate"' in place.read_text(encoding="utf-8")
+
+
 def test_a_state_folder_that_cannot_be_made_ends_it_with_one(tmp_path: Path) -> None:
     """systemd shows the text: which folder, and what to do."""
     (tmp_path / "state").write_text("a file is in the way", encoding="utf-8")
