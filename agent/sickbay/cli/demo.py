@@ -109,7 +109,8 @@ async def _sensor_recovers(stage: Stage) -> None:
     print("3. Somebody mends the thermometer, and the fan.")
     stage.rig.heal("stuck", "outlet_temp")
     stage.rig.heal("fan_fail", "fan")
-    stage.ask("release", name="fan", reason="a leaf was in it")
+    # The daemon answers when the relay was read back, and the machine with the relay runs in this very loop.
+    await asyncio.to_thread(stage.ask, "release", name="fan", reason="a leaf was in it")
     _say(stage, 'a person releases the fan: sickbay release fan --reason "a leaf was in it"; it goes on probation')
     await stage.event("probation of outlet_temp", _is("probation", "outlet_temp"))
     _say(stage, "the thermometer looks well: on probation, still masked, judged in the shadow")
