@@ -1,6 +1,7 @@
 """One device from reading to escalation: what becomes of each kind of fault, in a plant of eight signals and three parts."""
 
 import math
+import random
 
 import pytest
 
@@ -9,6 +10,7 @@ from plants import (
     NORMAL,
     Ailment,
     Journey,
+    Values,
     becomes,
     equipment,
     falls_silent,
@@ -309,3 +311,24 @@ def test_an_output_that_did_not_follow_is_ordered_again_while_the_part_is_ill() 
     j.relay_follows = True
     j.run(rows(range(ILL + 200, ILL + 400), *fan_dies(ILL)))
     assert j.state("fan") == "isolated" and j.drives()[1:] == [("fan_relay", False)] * len(j.drives()[1:])
+
+
+def test_a_sensor_that_stays_off_its_normal_is_never_called_well() -> None:
+    """Its allowance for what may have wandered grows while its level is held; at its end the same fault was found anew.
+
+    On the rig a thermometer 2 degrees off was "well" every few minutes, relapsed at once, and was locked out by the third.
+    """
+    chance, tide = random.Random(5), [0.0]
+    for _ in range(4000):
+        tide.append(0.98 * tide[-1] + chance.gauss(0.0, 0.15))
+
+    def wanders(second: int, values: Values) -> None:
+        for name in ("level", "level_b"):
+            values[name] = (values[name] or 0.0) + tide[second]
+
+    j = journey(wanders, shifts("level", -12.0, ILL), until=2500)
+    assert j.story() == [("opened", "level", "shift")]
+    assert j.state("level") == "isolated" and j.node.ward.quarantine.records["level"].relapses == 0
+    assert not [e for e in j.events("verdict", "level") if e.detail.get("result") == "passed"]
+    j.run(rows(range(2500, 2800), wanders))
+    assert j.state("level") == "in_service", "what is back comes back"

@@ -146,6 +146,7 @@ class PartView:
             "deviations": found[k] / usual if usual > 0.0 else 0.0,
             "direction": "up" if found[k] > 0.0 else "down",
             "score": self._blame[index],
+            "ratio": ratios[k],  # the score without the allowance for what may have wandered while its level was held
             "equal_rows": chart.run,
             "stuck_rows": learnt.stuck_rows,
             "since_ms": self.since_ms,

@@ -135,9 +135,12 @@ def _shifted(ward: Ward, row: PartRow) -> None:
     blame = row.view.blame()
     for index in list(row.shifted):
         name = row.members[index].spec.name
-        result = (
-            Result.FAILED if blame[index] >= 1.0 else Result.PREPASSED if blame[index] < BACK else Result.NOT_TESTED
-        )
+        result = Result.NOT_TESTED
+        if blame[index] >= 1.0:
+            result = Result.FAILED
+        elif blame[index] < BACK and float(row.view.explain(index).get("ratio") or 0.0) < 1.0:
+            # Its allowance for wander ends with the fault: what only that brings below its limit would fail at once again.
+            result = Result.PREPASSED
         casework.judge(ward, name, "shift", result)
         if not ward.faults.is_failing(name, "shift") and not row.members[index].masked:
             del row.shifted[index]  # out of service it is followed on, in the shadow: a relapse must show
