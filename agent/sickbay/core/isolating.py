@@ -39,7 +39,7 @@ def moved(ward: Ward, moves: list[Move]) -> None:
         else:
             _part_moved(ward, ward.rows[move.target], move)
         for case in ward.triage.open_cases():
-            if case.target == move.target:
+            if case.target == move.target and ward.record_of(case) is not None:
                 case.overlay.out_of_service = move.after in OUT_OF_SERVICE
                 ward.changed(case)
 
@@ -105,7 +105,7 @@ def proven(ward: Ward, part: str, follows: bool) -> None:
     moved(ward, ward.quarantine.proven(part, follows, ward.now_ms))
     ward.rows[part].paused = follows and record.state not in ENERGISED
     for case in ward.triage.open_cases():
-        if news and case.target == part:
+        if news and case.target == part and ward.record_of(case) is not None:
             ward.changed(case)
 
 

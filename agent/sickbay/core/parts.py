@@ -2,7 +2,7 @@
 
 from sickbay.core import casework, isolating, story, telling
 from sickbay.core.channel import PartRow
-from sickbay.core.diagnosis import Finding, part_anomaly
+from sickbay.core.diagnosis import ACCUSED, Finding, part_anomaly
 from sickbay.core.effects import Question
 from sickbay.core.equipment import Part
 from sickbay.core.fault import Result
@@ -89,7 +89,8 @@ def _alarm(ward: Ward, row: PartRow) -> None:
     case = ward.triage.open_case((name, "anomaly"))
     again = case is not None and case.layer == "unknown" and row.alarm_rows % RECHECK_ROWS == 0
     # While an alarm only lingers, its witnesses have gone quiet: that would be a worse diagnosis, not a newer one.
-    if not row.settled or (again and row.view.score >= 1.0):
+    # And who cannot say who is odd knows no better than before.
+    if not row.settled or (again and row.view.score >= 1.0 and max(row.view.blame(), default=0.0) >= ACCUSED):
         _diagnose(ward, row)
 
 
