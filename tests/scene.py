@@ -18,7 +18,7 @@ from sickbay_sim.rig import Rig
 from sickbay_sim.wires.line import SerialPort
 
 PATIENCE_S = 25.0  # how long anything may take on a machine that six others use; nothing waits so long when all is well
-PERIOD_S = 0.02
+PERIOD_S = 0.01
 T = TypeVar("T")
 
 
@@ -35,7 +35,7 @@ def until(what: str, answer: Callable[[], T | None], alive: Callable[[], object]
 
 
 class Line:
-    """A machine of two signals, a and b, on a pty: a line every 20 ms, from a thread, until it is closed."""
+    """A machine of two signals, a and b, on a pty: a line every 10 ms, from a thread, until it is closed."""
 
     def __init__(self, folder: Path, names: tuple[str, ...] = ("a", "b"), plugged: bool = True) -> None:
         self.port = SerialPort(folder / "tty", names)
