@@ -332,3 +332,19 @@ def test_a_sensor_that_stays_off_its_normal_is_never_called_well() -> None:
     assert not [e for e in j.events("verdict", "level") if e.detail.get("result") == "passed"]
     j.run(rows(range(2500, 2800), wanders))
     assert j.state("level") == "in_service", "what is back comes back"
+
+
+def test_a_line_that_carries_only_garbage_is_one_ticket_and_not_called_gone() -> None:
+    """Bytes come, so nobody should look for a pulled plug: it is one fault, and the silence of its sensors follows from it."""
+    j = journey(until=ILL)
+    rig = falls_silent(["flow", "pressure", "current"], ILL)
+    for second in range(ILL, ILL + 60):
+        j.run(rows([second], rig))
+        if second % 5 == 0:
+            j.fact(LineState("rig", True, j.now_ms, good=0, garbage=33))
+    assert j.story() == [("opened", "rig", "garbage")]
+    j.run(rows(range(ILL + 60, ILL + 100)))
+    for second in range(ILL + 100, ILL + 300, 5):
+        j.run(rows(range(second, second + 5)))
+        j.fact(LineState("rig", True, j.now_ms, good=15, garbage=0))
+    assert j.story() == [("opened", "rig", "garbage"), ("closed", "rig", "garbage")]

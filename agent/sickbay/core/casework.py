@@ -11,6 +11,7 @@ from sickbay.core.ward import Ward
 
 CONSEQUENCE = 10  # times the rows that peers are given: how long one part's fault may take to show in another
 SWAYED = ("disagreement", "shift", "noise")  # sensor faults that a sagging supply gives to many sensors at once
+NO_FRAMES = "no frames come"  # what is said of a line whose port answers and whose signals are all silent
 UNHURRIED = ("stuck", "noise", "spikes")  # sensor faults that a part's fault can imitate
 
 
@@ -143,6 +144,8 @@ def _is_root(ward: Ward, case: Case, finding: Finding) -> bool:
         return True
     if case.layer == finding.layer == "sensor" and case.target == finding.target:
         return case.is_failing  # a sensor known to be ill explains all else that it does
+    if case.class_ == "garbage" and finding.class_ == "unplugged":
+        return case.is_failing and _only_mute(ward, case, finding.target)
     if case.layer == "line" and finding.class_ == "silent":
         channel = ward.channels.get(finding.target)
         return channel is not None and channel.spec.source == case.target
@@ -151,6 +154,11 @@ def _is_root(ward: Ward, case: Case, finding: Finding) -> bool:
     return (
         case.layer == "part" and case.is_failing and (_explains(ward, case, finding) or _follows(ward, case, finding))
     )
+
+
+def _only_mute(ward: Ward, garbage: Case, source: str) -> bool:
+    """This returns whether a line that counts as lost still carries bytes: nobody should look for a pulled plug then."""
+    return garbage.target == source and ward.lost_sources.get(source) == NO_FRAMES
 
 
 def _explains(ward: Ward, case: Case, finding: Finding) -> bool:
@@ -178,6 +186,10 @@ def _follows(ward: Ward, case: Case, finding: Finding) -> bool:
 
 def _take_over(ward: Ward, case: Case) -> None:
     """This mutes open cases that a part's fault explains: its own sensors that only imitated a fault."""
+    if case.class_ == "garbage":
+        gone = ward.triage.open_case((case.target, "unplugged"))
+        if gone is not None and gone.revision == 0 and _only_mute(ward, case, gone.target):
+            gone.overlay.suppressed_by = case.id
     row = ward.rows.get(case.target)
     if case.layer != "part" or row is None:
         return

@@ -88,7 +88,7 @@ def fell_silent(ward: Ward, channel: Channel, now: int) -> None:
     finding = silence(spec.name, spec.source, len(peers), quiet, overdue_s)
     if finding.layer == "line":
         if spec.source not in ward.lost_sources:
-            _line_lost(ward, spec.source, finding, "no frames come")
+            _line_lost(ward, spec.source, finding, casework.NO_FRAMES)
         finding = Finding("sensor", spec.name, "silent", finding.evidence[:1])
     casework.judge(ward, spec.name, "silent", Result.FAILED, finding)
 
