@@ -348,3 +348,13 @@ def test_a_line_that_carries_only_garbage_is_one_ticket_and_not_called_gone() ->
         j.run(rows(range(second, second + 5)))
         j.fact(LineState("rig", True, j.now_ms, good=15, garbage=0))
     assert j.story() == [("opened", "rig", "garbage"), ("closed", "rig", "garbage")]
+
+
+def test_a_part_that_fails_throws_no_spikes_on_a_sensor_in_probation() -> None:
+    """Masked, it is judged in the shadow: what the part's own fault does to its reading is not the sensor's fault, nor a ticket."""
+    stuck = becomes("outlet", 45.05, ILL, ILL + 40)
+    j = journey(stuck, until=ILL + 60, probation_ms=300_000)
+    assert j.state("outlet") == "probation"
+    steps = [shifts("outlet", 8.0, ILL + 60 + 8 * k) for k in range(7)]
+    j.run(rows(range(ILL + 60, ILL + 140), shifts("tach", -1200.0, ILL + 60), *steps))
+    assert {(t, c) for _, t, c in j.story()} == {("outlet", "stuck"), ("fan", "anomaly")}
