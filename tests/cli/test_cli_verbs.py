@@ -144,8 +144,8 @@ def test_check_names_a_field_that_does_not_come(file: Path, capsys: pytest.Captu
     """ "temp" where the machine says "temperature" is found before the first night."""
     file.write_text(file.read_text(encoding="utf-8").replace('"rig.b"', '"rig.beta"'), encoding="utf-8")
     with Line(file.parent):
-        _, out, _ = called("check", "--config", str(file), "--wait", "0.5", capsys=capsys)
-    assert "not among them: beta" in out and "2 fields, a, b" in out
+        code, out, _ = called("check", "--config", str(file), "--wait", "0.5", capsys=capsys)
+    assert code == 1 and "not among them: beta" in out and "2 fields, a, b" in out
 
 
 def test_a_socket_that_nobody_answers_or_that_is_no_socket_is_told(

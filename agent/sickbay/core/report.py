@@ -98,6 +98,9 @@ def _fault(ward: Ward, case: Case, wall: Wall) -> dict[str, Any]:
 def why(ward: Ward, name: str, wall: Wall) -> dict[str, Any]:
     """This returns the evidence, the rule that decided, and what would release it, for a signal, part, source or fault id."""
     cases = ward.triage.find(name)
+    part = next((p for p in ward.equipment.parts if p.name == name), None)
+    if part is not None and part.output is not None:
+        cases += ward.triage.find(part.output)  # a relay that does not follow is held against its part
     if name not in ward.quarantine.records and not cases and name not in ward.by_source:
         known = ", ".join([*ward.channels, *ward.rows])
         raise OrderRefused(f"{name}: not a signal, a part, a source or an open fault. Known here: {known}")

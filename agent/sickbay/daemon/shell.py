@@ -285,7 +285,7 @@ class Daemon:
             await self._commit(snapshot, rows)
         events = [e for e in effects if isinstance(e, Event)]
         for event in events:
-            log.log(logging.WARNING if event.kind in LASTING else logging.INFO, "%s", _line(event))
+            log.log(_level(event), "%s", _line(event))
         if events:
             await self.on_journal(lambda: self.events.write(events))
 
@@ -345,6 +345,13 @@ class Daemon:
         if not cases:
             return f"{len(self.node.ward.channels)} signals, no fault"
         return f"{len(cases)} open: " + ", ".join(f"{c.target} {c.class_}" for c in cases[:4])
+
+
+def _level(event: Event) -> int:
+    """This returns how loud an event is in the log: what went as it should is no warning."""
+    if event.kind == "output" and event.detail.get("ok"):
+        return logging.INFO
+    return logging.WARNING if event.kind in LASTING - {"acknowledged", "command"} else logging.INFO
 
 
 def _line(event: Event) -> str:

@@ -112,7 +112,7 @@ class SerialLineSource:
         missing = [field for field, signal in self._fields.items() if signal not in found]
         lacking = f"; not among them: {', '.join(missing)}" if missing else ""
         detail = f"{at} answers: {count} field{'s' * (count != 1)}, {listed}{lacking}"
-        return Probe(self.name, bool(found) or not self._fields, detail)
+        return Probe(self.name, not missing, detail)
 
     async def _open(self) -> serial.SerialBase:
         """This returns the open port, opened in a thread since that may block."""
