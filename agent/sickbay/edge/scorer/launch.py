@@ -21,7 +21,7 @@ def launch(load: Load) -> subprocess.Popen[bytes]:
     """This returns a running worker that has been told what to load; its pipes are unbuffered."""
     first = load_frame(load)
     worker = subprocess.Popen(
-        [sys.executable, "-I", "-B", "-c", _BOOT, str(Path(sickbay.__file__).parent.parent)],
+        [sys.executable, "-I", "-c", _BOOT, str(Path(sickbay.__file__).parent.parent)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         bufsize=0,
