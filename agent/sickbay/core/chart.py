@@ -12,6 +12,7 @@ FAST, MIDDLE, SLOW = 2.0 / 4.0, 2.0 / 11.0, 2.0 / 41.0  # EWMAs of 3, 10 and 40 
 LEVEL = (
     1.0 / 100.0
 )  # how fast the level may follow slow wander; 200 and 400 rows left too much wander in the statistics
+WANDERED_MOST = 9.0  # on the variance, while a level is held
 NOISE = 2.0 / 21.0  # EWMA of 20 rows of the squared step
 NOISE_MOST = 40.0  # times the mean squared step: what one leap may add
 GATE = 0.6  # a signal this near to its limit teaches nothing
@@ -164,8 +165,10 @@ class Chart:
             score = other
         held = self.held
         if held:
-            # What is known to wander may have gone on wandering while its level was not followed.
-            score /= math.sqrt(1.0 + held * self.drift)
+            # What is known to wander may have gone on wandering while its level was not followed: so far, and no farther,
+            # or time alone would forget a fault that lasts.
+            wandered = 1.0 + held * self.drift
+            score /= math.sqrt(wandered if wandered < WANDERED_MOST else WANDERED_MOST)
         other = abs(fast - slow) * self.g_jump
         if other > score:
             score = other

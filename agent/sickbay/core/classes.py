@@ -22,6 +22,8 @@ _TWO = Debounce(inc=64, dec=13, jump_down=False)
 _FIVE = Debounce(inc=26, dec=13, jump_down=False)
 _AT_ONCE = Debounce(inc=127, dec=128)  # for monitors that hold their own persistence
 
+_KEEP = "Free some disk space, or replace the card. After a loss look at what was isolated: it is in service again."
+
 CLASSES: dict[str, FaultClass] = {
     "bad_value": FaultClass(
         "sensor", _THREE, "gives no usable number", "Check its wiring and supply, then the sensor."
@@ -52,9 +54,7 @@ CLASSES: dict[str, FaultClass] = {
     ),
     "unplugged": FaultClass("line", _AT_ONCE, "is gone", "Check plug, cable and power of the device."),
     "garbage": FaultClass("line", _TWO, "carries garbage", "Check baud rate, ground and cable."),
-    "store": FaultClass(
-        "surroundings", _AT_ONCE, "cannot keep its records", "Free some disk space, or replace the card."
-    ),
+    "store": FaultClass("surroundings", _AT_ONCE, "lost records, or cannot keep them", _KEEP),
 }
 
 SENSOR_CHECKS = ("bad_value", "sentinel", "range", "rate")  # judged at each reading, in the order of checks.py's bits

@@ -94,10 +94,10 @@ class Triage:
 
     def orphans(self, root: Case) -> list[Case]:
         """This returns the open cases that `root` muted and that fail without it, now with a voice of their own."""
-        alone = [c for c in self._by_origin.values() if c.overlay.suppressed_by == root.id and c.is_failing]
-        for case in alone:
+        mine = [c for c in self._by_origin.values() if c.overlay.suppressed_by == root.id]
+        for case in mine:
             case.overlay.suppressed_by = None
-        return alone
+        return [c for c in mine if c.is_failing]
 
     def due(
         self, at_ms: int, body: Callable[[Case, int], dict[str, Any]], gist: Callable[[Case], str]

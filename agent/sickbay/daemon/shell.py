@@ -18,7 +18,7 @@ from sickbay.core.effects import Drive, Effect, Escalate, Event, Question
 from sickbay.core.memory import MemoryUnreadable
 from sickbay.core.node import Node
 from sickbay.core.reading import Command, LineState, Reading, Receipt, Residuals
-from sickbay.daemon import build
+from sickbay.daemon import build, times
 from sickbay.daemon.answers import Answers
 from sickbay.daemon.messages import Envelopes, EventsFile
 from sickbay.daemon.times import Clock, trim_memory
@@ -26,6 +26,7 @@ from sickbay.edge import systemd
 from sickbay.edge.actuators import Outputs
 from sickbay.edge.console import Console
 from sickbay.edge.journal import Journal
+from sickbay.edge.journal.schema import FILE as DATABASE
 from sickbay.edge.scorer.client import ModelWorker
 from sickbay.errors import OrderRefused, SickbayError, StoreError
 
@@ -34,6 +35,7 @@ T = TypeVar("T")
 
 INBOX_MAX = 50_000  # facts that wait for the node; beyond it the oldest are dropped, and counted
 SNAPSHOT_S = 1800.0  # how often all state is kept when nothing happens: 48 writes on a quiet day
+
 STARTED_S = 4.0  # by now the uplink and the model have loaded what they need
 STORE_RETRY_S = 20.0
 CARRIED_OUT_S = 5.0  # how long the answer to an order waits for the disk and the relay; the CLI waits 10
@@ -56,6 +58,7 @@ class Daemon:
         self._timer: asyncio.TimerHandle | None = None
         self._work: asyncio.Queue[tuple[list[Effect], bytes | None]] = asyncio.Queue()
         self._store_says = ""
+        self._lost, self._lost_told = "", False
         self._shed: dict[str, int] = {}
         self._one = ThreadPoolExecutor(1, thread_name_prefix="journal")
         self._stop = asyncio.Event()
@@ -74,10 +77,12 @@ class Daemon:
         except StoreError as error:
             log.error("%s", error)
             return 1
+        self._lost = "; ".join(note for note in self.journal.notes if "moved aside" in note)
         self._tell_notes()
         self._wake_node(kept)
         self.outputs = Outputs(self._config.outputs)
         tasks = await self._start()
+        self._tell_lost()
         systemd.ready()
         log.info(
             "%s watches %d signals in %d parts",
@@ -101,14 +106,17 @@ class Daemon:
             log.warning("parts.%s.model: %s. It is judged without", part, text)
         mint = secrets.token_hex(3)
         self.node = Node(self.equipment, mint, learnt)
+        epochs: list[times.Epoch] = []
         if kept is not None:
+            epochs, memory = times.taken_up(kept)
             try:
-                for note in self.node.restore(kept):
+                for note in self.node.restore(memory):
                     log.warning("%s", note)
             except MemoryUnreadable as error:
                 log.warning("%s; the node starts anew", error)
-                self.node = Node(self.equipment, mint, learnt)
-        self.clock = Clock(self.node.ward.now_ms)
+                self.node, epochs = Node(self.equipment, mint, learnt), []
+                self._lost = self._lost or str(error)
+        self.clock = Clock(self.node.ward.now_ms, epochs)
         prefix = self._config.mqtt.prefix if self._config.mqtt else "sickbay/1"
         consent = f'[mqtt] url = "{self._config.mqtt.url}"' if self._config.mqtt else "no [mqtt]: kept here"
         model = self._config.device.model
@@ -170,7 +178,7 @@ class Daemon:
             await self.worker.stop()
         try:
             self._drain()
-            await self._keep(self.node.take_effects(), self.node.snapshot())
+            await self._keep(self.node.take_effects(), self._snapshot())
         finally:
             # Whatever ended us, even a mistake of our own on the very last fact: nobody watches from here on.
             for name, (ok, detail) in (await self.outputs.release_all()).items():
@@ -239,7 +247,7 @@ class Daemon:
             effects.append(effect)
             lasting = lasting or type(effect) is not Event or effect.kind in LASTING
         if effects:
-            self._work.put_nowait((effects, self.node.snapshot() if lasting else None))
+            self._work.put_nowait((effects, self._snapshot() if lasting else None))
         self._wake_by(due, now)
 
     def _wake_by(self, due: int | None, now: int) -> None:
@@ -331,13 +339,43 @@ class Daemon:
             self._pass()
             overdue = self.clock.uptime_s() - kept_s >= SNAPSHOT_S
             # The ledger's lines may be the first that find the disk full: only a commit tells the node.
-            if overdue or self._store_says or not self.journal.healthy:
+            if not (self.state / DATABASE).exists():
+                await self._begin_anew()
+            elif overdue or self._store_says or not self.journal.healthy:
                 kept_s = self.clock.uptime_s()
-                await self._commit(self.node.snapshot(), [])
+                await self._commit(self._snapshot(), [])
             else:
                 await self.on_journal(lambda: None)
+            if self._lost_told:
+                self._lost_told = False
+                self.node.store(not self._store_says, self._store_says, self.clock())
+            self._tell_lost()
             systemd.watchdog()
             systemd.status(self.headline())
+
+    def _snapshot(self) -> bytes:
+        return times.kept(self.clock, self.node.snapshot())
+
+    def _tell_lost(self) -> None:
+        """This tells, once, that records were lost. It stands until the next round of upkeep: long enough to be escalated."""
+        if self._lost:
+            self.node.store(False, self._lost, self.clock())
+            self._lost, self._lost_told = "", True
+
+    async def _begin_anew(self) -> None:
+        """This makes the journal again where somebody took its file away, from what is still open and in memory."""
+        old = self.journal
+        rows = await self.on_journal(lambda: old.pending(100_000))
+        try:
+            self.journal = await self.on_journal(lambda: Journal(self.state))
+        except StoreError as error:
+            self._lost = str(error)
+            log.error("%s", error)
+            return
+        await self.on_journal(old.close)
+        self._lost = f"{self.state / DATABASE} was gone; begun anew with {len(rows)} messages that had not left"
+        log.error("%s", self._lost)
+        await self._commit(self._snapshot(), list(rows))
 
     def headline(self) -> str:
         """This returns one line about the device, for `systemctl status`."""

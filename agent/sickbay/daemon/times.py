@@ -4,15 +4,26 @@ import ctypes
 import time
 from datetime import UTC, datetime
 
+import msgspec
+
 _TIME_ERROR = 5  # adjtimex(2): the clock is not synchronised
 
 
-class Clock:
-    """Milliseconds since the device's memory began: it goes on from `base_ms` after a restart, and never goes back."""
+Epoch = tuple[int, float]  # (at_ms at a start, wall time then): what turns times before a restart into wall time
+EPOCHS_MAX = 100  # of the latest starts; what is older counts from the oldest
 
-    def __init__(self, base_ms: int = 0) -> None:
+
+class Clock:
+    """Milliseconds since the device's memory began: it goes on from `base_ms` after a restart, and never goes back.
+
+    While the device was off it stood still: nothing was judged meanwhile, so no probation and no shelf ran. Wall time did go
+    on, which is why each start keeps its own epoch.
+    """
+
+    def __init__(self, base_ms: int = 0, epochs: list[Epoch] | None = None) -> None:
         self._base_ms = base_ms
         self._start_ns = time.monotonic_ns()
+        self._past = (epochs or [])[-EPOCHS_MAX:]
 
     def __call__(self) -> int:
         return self._base_ms + (time.monotonic_ns() - self._start_ns) // 1_000_000
@@ -21,10 +32,29 @@ class Clock:
         """This returns seconds since this process started its clock."""
         return (time.monotonic_ns() - self._start_ns) / 1e9
 
+    def epochs(self) -> list[Epoch]:
+        """This returns the starts so far, this one by what the wall says now: a clock set late corrects it."""
+        return [*self._past, (self._base_ms, time.time() - (self() - self._base_ms) / 1000)]
+
     def wall(self, at_ms: int) -> str:
-        """This returns RFC 3339 in UTC for a time of this clock, by what the wall says now."""
-        at_s = time.time() - (self() - at_ms) / 1000
+        """This returns RFC 3339 in UTC for a time of this clock."""
+        epochs = self.epochs()
+        start_ms, start_s = next((e for e in reversed(epochs) if e[0] <= at_ms), epochs[0])
+        at_s = start_s + (at_ms - start_ms) / 1000
         return datetime.fromtimestamp(at_s, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def kept(clock: Clock, node: bytes) -> bytes:
+    """This returns what goes on the disk: the node's snapshot, and what its times mean on the wall."""
+    return msgspec.msgpack.encode((clock.epochs(), node))
+
+
+def taken_up(raw: bytes) -> tuple[list[Epoch], bytes]:
+    """This returns the epochs and the node's snapshot; what has another shape is passed on whole, for the node to refuse."""
+    try:
+        return msgspec.msgpack.decode(raw, type=tuple[list[Epoch], bytes])
+    except msgspec.MsgspecError:
+        return [], raw
 
 
 def trim_memory() -> None:

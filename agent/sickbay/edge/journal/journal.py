@@ -11,7 +11,7 @@ from typing import IO
 from sickbay.edge.journal import ballast, ledger, outbox, schema
 from sickbay.edge.journal.ledger import LedgerRow, Line
 from sickbay.edge.journal.outbox import OutboxRow
-from sickbay.edge.journal.waiting import Waiting
+from sickbay.edge.journal.waiting import Waiting, first_boot
 from sickbay.errors import StoreError
 
 _LAZY_LINES_MAX = 64
@@ -31,7 +31,7 @@ class Journal:
     def __init__(self, folder: Path, budget_bytes: int = 16 << 20) -> None:
         self.notes: list[str] = []
         self.healthy = True
-        self.boot = 1
+        self.boot = first_boot()
         self.bytes_written = 0  # an estimate: log and checkpoint pages
         self.synced_bursts = 0
         self.outbox_rows = 0

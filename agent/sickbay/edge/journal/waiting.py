@@ -1,5 +1,6 @@
 """This is what was given to the journal and is not on the disk yet: nothing, while the disk is well."""
 
+import time
 from collections import deque
 from collections.abc import Iterable
 
@@ -12,11 +13,19 @@ BYTES_MAX = 1 << 20
 LINES_MAX = 1000
 
 
+def first_boot() -> int:
+    """This returns the count that a new journal starts from: seconds since 1970.
+
+    A journal that was lost would else count from 1 again, and the fleet would take its digests for those of an earlier life.
+    """
+    return max(1, int(time.time()))
+
+
 class Waiting:
     """The latest snapshot, messages in order of age, ledger lines, and ids to delete."""
 
     def __init__(self) -> None:
-        self.boot: int | None = 1  # this start, until it is counted on the disk
+        self.boot: int | None = first_boot()  # this start, until it is counted on the disk
         self.snapshot: bytes | None = None
         self.rows: dict[str, OutboxRow] = {}
         self.lines: deque[LedgerRow] = deque(maxlen=LINES_MAX)
