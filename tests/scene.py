@@ -189,6 +189,11 @@ class Unit:
 
         return until(what, look, self.must_live)
 
+    def until_fault(self, class_: str) -> dict[str, Any]:
+        """This returns the first fault of a class, once there is one."""
+        found = self.until_status(f"a {class_} fault", lambda s: [f for f in s["faults"] if f["class"] == class_])
+        return next(f for f in found["faults"] if f["class"] == class_)
+
     def learnt(self) -> dict[str, Any]:
         """This waits until every part is judged."""
         return self.until_status("the end of learning", lambda s: not any(p["learning"] for p in s["parts"].values()))

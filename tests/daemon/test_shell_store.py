@@ -4,9 +4,12 @@ import contextlib
 import os
 import re
 import resource
+import shutil
 import sqlite3
 import subprocess
+import time
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
 
@@ -161,3 +164,40 @@ def test_a_full_disk_is_told_once_and_what_must_leave_leaves(tmp_path: Path) -> 
             assert unit.stop() == 0
             unit.start()
             assert kept <= {row["id"] for row in opened(unit)}, "what waited in memory is on the disk"
+
+
+HURRY = {"WATCHDOG_USEC": "600000"}  # upkeep comes as often as a watchdog asks: here every 0.3 s
+
+
+def test_lost_records_are_told_to_a_person_too(tmp_path: Path) -> None:
+    """A quarantine that was lost with the file has put its part back in service: a line in a log is not enough."""
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "sickbay.db").write_bytes(b"SQLite format 3\0" + os.urandom(20_000))
+    with Line(tmp_path), Unit(tmp_path, configuration(tmp_path)) as unit:
+        found = unit.event("escalate", unit.event("fault", unit.until_fault("store")["id"])["id"])
+        assert found["severity"] == "major"
+        assert "moved aside" in unit.ask("why", name="journal")["faults"][0]["evidence"][0]
+
+
+def test_a_state_folder_that_was_taken_away_is_noticed_and_made_again(tmp_path: Path) -> None:
+    """Somebody tidies up. The file that is held open goes on taking writes that nobody will ever read."""
+    with Line(tmp_path), Unit(tmp_path, configuration(tmp_path), env=HURRY) as unit:
+        assert unit.cli("quarantine", "a", "--reason", "loose").returncode == 0
+        shutil.rmtree(tmp_path / "state")
+        unit.says("was gone; begun anew")
+        unit.until_fault("store")
+        unit.kill()
+        unit.start()
+        assert unit.status()["signals"]["a"]["state"] == "isolated"
+
+
+def test_a_time_before_a_restart_stays_what_it_was(tmp_path: Path) -> None:
+    """ "Since" is what a technician plans by; after a week without power it must not say "4 s ago"."""
+    with Line(tmp_path), Unit(tmp_path, configuration(tmp_path)) as unit:
+        assert unit.cli("quarantine", "a", "--reason", "loose").returncode == 0
+        before = datetime.fromisoformat(unit.status()["signals"]["a"]["since"])
+        assert unit.stop() == 0
+        time.sleep(1.5)
+        unit.start()
+        after = datetime.fromisoformat(unit.status()["signals"]["a"]["since"])
+        assert abs((after - before).total_seconds()) < 0.5
