@@ -90,12 +90,16 @@ def _value(signal: dict[str, Any]) -> str:
 def _score(part: dict[str, Any]) -> str:
     if part["learning"]:
         return f"learning, {part['learning']} rows to go"
+    if part["blind"]:
+        return "blind"
     return f"{part['score']:.2f}" + (" ALARM" if part["alarm"] else "")
 
 
 def _told(fault: dict[str, Any]) -> str:
     if fault["suppressed_by"]:
         return f"muted by {fault['suppressed_by']}"
+    if fault["well_since"]:
+        return f"well again {ago(fault['well_since'])}, closes soon"
     if fault["shelved_until"]:
         return f"shelved, back {ago(fault['shelved_until'])}"
     if fault["delivered"]:

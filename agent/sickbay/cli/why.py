@@ -36,7 +36,7 @@ def _show(found: dict[str, Any]) -> None:
             _line("against", text)
         _line("released", fault["releases"])
         _line("do next", fault["next_step"])
-        _line("before", f"{fault['occurrences']} times on this unit, first {ago(fault['first'])}")
+        _line("seen", f"{fault['occurrences']} times on this unit with this one, which began {ago(fault['first'])}")
         if fault["acked"]:
             _line("seen by", f"{fault['acked']['who']}: {fault['acked']['reason'] or 'no word'}")
     if found["now"]:

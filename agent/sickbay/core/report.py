@@ -66,6 +66,7 @@ def _part(ward: Ward, name: str, wall: Wall) -> dict[str, Any]:
         "essential": row.part.essential,
         "score": round(view.score, 4),
         "alarm": view.alarm,
+        "blind": row.paused or all(c.silent or c.masked for c in row.members),  # nothing is known of it now: no health
         "learning": view.rows_left if view.learning else 0,  # rows that are still to be learnt from
     }
 
@@ -91,6 +92,7 @@ def _fault(ward: Ward, case: Case, wall: Wall) -> dict[str, Any]:
         "acked": {"who": overlay.acked_by, "reason": overlay.ack_reason} if overlay.acked_by else None,
         "shelved_until": wall(overlay.shelved_until_ms) if overlay.shelved_until_ms is not None else None,
         "suppressed_by": overlay.suppressed_by,
+        "well_since": wall(case.clear_ms) if case.is_open and case.clear_ms is not None else None,
         "delivered": case.revision > 0 and overlay.delivered >= case.revision,
     }
 
@@ -102,7 +104,7 @@ def why(ward: Ward, name: str, wall: Wall) -> dict[str, Any]:
     if part is not None and part.output is not None:
         cases += ward.triage.find(part.output)  # a relay that does not follow is held against its part
     if name not in ward.quarantine.records and not cases and name not in ward.by_source:
-        known = ", ".join([*ward.channels, *ward.rows])
+        known = ", ".join([*ward.channels, *ward.rows, *ward.by_source])
         raise OrderRefused(f"{name}: not a signal, a part, a source or an open fault. Known here: {known}")
     target = name if name in ward.quarantine.records or not cases else cases[0].target
     record = ward.quarantine.records.get(target)
@@ -148,7 +150,13 @@ def _now(ward: Ward, target: str) -> list[str]:
     for row in ward.rows.values():
         if target == row.part.name or (target in row.part.signals and not lines):
             for i, channel in enumerate(row.members):
-                if target in (row.part.name, channel.spec.name):
+                if target not in (row.part.name, channel.spec.name):
+                    continue
+                if row.paused:
+                    lines.append(f"{channel.spec.name} says nothing while part {row.part.name} is switched off")
+                elif channel.silent:
+                    lines.append(f"{channel.spec.name} is silent")
+                else:
                     lines.append(story.standing(row.view.explain(i), row.view.blame()[i], channel.spec.unit))
     return lines
 

@@ -64,6 +64,8 @@ def summary(case: Case, record: Record | None, substitute: str | None) -> str:
         says += ", and it is not known why"
     elif case.layer == "surroundings":
         says += ", and so does most of the device: look around it first"
+    if case.is_open and case.clear_ms is not None:
+        return f"It is over so far: {case.target} {says.replace('is ', 'was ', 1)}. The case closes when it stays well."
     return f"{case.target} {says}. {done(case, record, substitute)}"
 
 
