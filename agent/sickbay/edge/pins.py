@@ -31,6 +31,8 @@ from sickbay.edge.pins_line import (
     hardware_errors,
 )
 
+MOCK_STATES_MAX = 1000
+
 __all__ = ["BoardPins", "FactoryPins", "Line", "MockPins", "Pins", "PinsError", "choose"]
 
 
@@ -131,6 +133,8 @@ class MockPins(FactoryPins):
         if pin in self._outputs:
             return False
         (mock.drive_high if level else mock.drive_low)()
+        if len(mock.states) > MOCK_STATES_MAX:
+            mock.clear_states()  # gpiozero keeps every change for its own tests: 12 KB a second of a counted fan
         return True
 
 
