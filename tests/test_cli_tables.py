@@ -2,7 +2,7 @@
 
 import pytest
 
-from sickbay.cli.common import table
+from sickbay.cli.terminal import table
 
 
 def test_brackets_in_a_cell_are_text(capsys: pytest.CaptureFixture[str]) -> None:

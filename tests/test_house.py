@@ -66,7 +66,7 @@ def test_nothing_is_named_by_a_word_that_says_nothing() -> None:
     """Manager, handler, helper, util and process() name the author's doubt, not the thing."""
     found: list[str] = []
     for file in modules(*SHIPPED):
-        named = [file.stem] if "cli" not in file.parts else []  # cli/common.py is what the verbs have in common
+        named = [file.stem] if "cli" not in file.parts else []  # cli/terminal.py is what the verbs have in common
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
                 named.append(node.name)

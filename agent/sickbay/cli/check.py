@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sickbay import config as configuration
-from sickbay.cli.common import config_option, json_option, print_json, running, table
+from sickbay.cli.terminal import config_option, json_option, print_json, running, table
 from sickbay.config import Config
 from sickbay.core.reading import LineState, Reading
 from sickbay.daemon import build

@@ -11,9 +11,9 @@ from typing import Any
 import msgspec
 
 from sickbay import config as configuration
-from sickbay.cli.common import config_option, json_option, print_json, running
 from sickbay.cli.offline import rows, span
 from sickbay.cli.orders import span_s
+from sickbay.cli.terminal import config_option, json_option, print_json, running
 from sickbay.config import Config
 from sickbay.core.equipment import Equipment
 from sickbay.core.node import Node

@@ -5,8 +5,8 @@ import sys
 import time
 from datetime import UTC, datetime
 
-from sickbay.cli.common import ask, daemon_options, print_json, table
 from sickbay.cli.orders import span_s
+from sickbay.cli.terminal import ask, daemon_options, print_json, table
 
 
 def arguments(parser: argparse.ArgumentParser, verb: str) -> None:

@@ -4,7 +4,7 @@ import argparse
 import re
 import sys
 
-from sickbay.cli.common import ask, daemon_options, print_json
+from sickbay.cli.terminal import ask, daemon_options, print_json
 
 _NEEDS_REASON = ("release", "quarantine", "shelve", "clear")
 _NAMES = {

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from sickbay import config as configuration
-from sickbay.cli.common import config_option, json_option, print_json, table
 from sickbay.cli.offline import Offline, plain, rows, span
+from sickbay.cli.terminal import config_option, json_option, print_json, table
 from sickbay.core import report
 from sickbay.core.effects import Effect, Escalate, Event
 

@@ -8,7 +8,7 @@ import os
 import sys
 
 from sickbay import config as configuration
-from sickbay.cli.common import config_option
+from sickbay.cli.terminal import config_option
 
 
 def arguments(parser: argparse.ArgumentParser, verb: str) -> None:

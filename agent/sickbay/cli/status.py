@@ -3,7 +3,7 @@
 import argparse
 from typing import Any
 
-from sickbay.cli.common import ago, ask, daemon_options, print_json, table
+from sickbay.cli.terminal import ago, ask, daemon_options, print_json, table
 
 _STYLE = {"critical": "bold red", "major": "red", "minor": "yellow"}
 _STATE = {

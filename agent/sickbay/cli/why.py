@@ -3,7 +3,7 @@
 import argparse
 from typing import Any
 
-from sickbay.cli.common import ago, ask, daemon_options, print_json
+from sickbay.cli.terminal import ago, ask, daemon_options, print_json
 
 
 def arguments(parser: argparse.ArgumentParser, verb: str) -> None:

@@ -223,10 +223,10 @@ class Daemon:
         while inbox:
             fact = inbox.popleft()
             self.inputs += 1
-            if type(fact) is Receipt:
+            if isinstance(fact, Receipt):
                 self.node.done(fact)
             else:
-                feed(fact)  # type: ignore[arg-type]
+                feed(fact)
 
     def _pass(self) -> None:
         """This is one turn: feed what came, let time pass where it is due, and hand on what is to be done."""
