@@ -76,3 +76,19 @@ def test_a_restart_keeps_what_the_twins_have_learnt() -> None:
     assert again.restore(node.snapshot()) == []
     assert down(again.ward.twins[0].judge) == down(node.ward.twins[0].judge)
     assert run(again, range(LEARN + 60, LEARN + 120), b=5.0) != []
+
+
+def test_an_offset_of_ten_deviations_is_found_within_seconds_and_noise_never() -> None:
+    """Two thermometers, each with 0.57 degrees of noise: 6 degrees apart is a fault, whatever both do together."""
+    node = Node(pipe(), "m")
+    node.start(0)
+    rng = random.Random(5)
+    told: list[Escalate] = []
+    for t in range(LEARN + 3000):
+        for name in ("a", "b", "flow"):
+            offset = 6.0 if name == "b" and t >= LEARN + 2500 else 0.0
+            node.feed(Reading(name, 40.0 + offset + rng.gauss(0, 0.57), t * 1000))
+        node.tick(t * 1000 + 500)
+        told += [e for e in node.take_effects() if isinstance(e, Escalate)]
+        assert t >= LEARN + 2500 or not told
+    assert told and told[0].body["target"] == "b" and told[0].at_ms < (LEARN + 2560) * 1000

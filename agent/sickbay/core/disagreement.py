@@ -4,10 +4,12 @@ import math
 from collections.abc import Sequence
 from itertools import combinations
 
-from sickbay.core.tails import limit
+from sickbay.core.tails import autocorrelation_rows, upper_quantile
 
 CHANCE = 1e-8  # of a false disagreement a row
-MARGIN = 1.5  # over what the learning rows call for
+MARGIN = 1.3  # on the deviations that a Gaussian would need
+STEPS = 2.5  # least limit, in the smallest difference seen
+LARGEST = 1.5  # a disagreement begins no nearer than this times the largest difference seen in learning
 GAIN = 0.02  # two good sensors of one quantity may differ by this share of the way from where they were learnt
 SMOOTH = 2.0 / 4.0  # EWMA of 3 rows: one glitch is the checks' business
 CLEARER = 2.0  # with two signals, evidence this many times the other's decides
@@ -95,6 +97,21 @@ class Disagreement:
             offset = sorted(kept)[len(kept) // 2]
             self._offsets[k] = offset
             least = max(3.0 * self._lsb, 1e-6 * abs(self._level), 1e-12)
-            self._limits[k] = max(MARGIN * limit([abs(v - offset) for v in kept], CHANCE), least)
+            self._limits[k] = max(_limit([v - offset for v in kept]), least)
         self._kept = [[] for _ in self.pairs]
         self._levels = []
+
+
+def _limit(differences: Sequence[float]) -> float:
+    """This returns how far apart two may be, smoothed as `step` smooths: few independent values widen it (Student's t)."""
+    smooth, seen = 0.0, []
+    for difference in differences:
+        smooth += SMOOTH * (difference - smooth)
+        seen.append(smooth)
+    spread = math.sqrt(math.fsum(v * v for v in seen) / len(seen))
+    freedom = max(2.0, len(seen) / autocorrelation_rows(seen))
+    deviations = MARGIN * upper_quantile(CHANCE)
+    deviations *= 1.0 + (deviations * deviations + 1.0) / (4.0 * freedom)
+    # Coarse sensors differ by whole steps, and by one more whenever both round away from each other.
+    step = min((abs(d) for d in differences if d != 0.0), default=0.0)
+    return max(deviations * spread, LARGEST * max(map(abs, seen)), STEPS * step)
