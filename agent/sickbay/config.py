@@ -304,6 +304,8 @@ def _impossible_device(config: Config) -> Iterator[str]:
         return
     if not re.fullmatch(r"mqtts?://[^/\s]+/?", mqtt.url):
         yield f'mqtt.url: "{mqtt.url}" is not of the form mqtt://HOST:PORT or mqtts://HOST:PORT'
+    elif (port := re.search(r":(\d+)/?$", mqtt.url)) and not 1 <= int(port[1]) <= 65535:
+        yield f"mqtt.url: {port[1]} is no port; 1 to 65535, and 1883 where none stands there"
     if not re.fullmatch(r"[^/#+\s]+(/[^/#+\s]+)*", mqtt.prefix):
         yield f'mqtt.prefix: "{mqtt.prefix}" is not the beginning of a topic. Try "sickbay/1"'
     # Below, a slow link counts as dead; above, a dead one as alive for longer than anyone waits. MQTT itself ends at 65535.

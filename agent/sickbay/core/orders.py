@@ -62,7 +62,8 @@ def _shelve(ward: Ward, order: Command) -> str:
     cases = _cases(ward, order.target)
     until = max(ward.triage.shelve(case, order.who, order.for_ms, ward.now_ms) for case in cases)
     ward.soon(until)
-    return f"shelved for {(until - ward.now_ms) / 1000:g} s: {', '.join(c.id for c in cases)}"
+    most = ", the most there is" if order.for_ms > until - ward.now_ms else ""
+    return f"shelved for {(until - ward.now_ms) / 1000:g} s{most}: {', '.join(c.id for c in cases)}"
 
 
 def _unshelve(ward: Ward, order: Command) -> str:
