@@ -6,6 +6,7 @@ import pwd
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -209,7 +210,8 @@ def resumed(unit: Unit, rig: LiveRig, fault: str) -> None:
     status = unit.status()
     assert status["parts"]["fan"]["state"] == "isolated" and "guard is off" in status["parts"]["fan"]["reason"]
     (found,) = [f for f in status["faults"] if f["open"]]
-    assert found["id"] == fault and found["acked"] == {"who": user(), "reason": "on my way"}
+    assert found["id"] == fault and (found["acked"]["who"], found["acked"]["reason"]) == (user(), "on my way")
+    assert datetime.fromisoformat(found["acked"]["when"]) >= datetime.fromisoformat(found["first"])
     unit.reads()
     unit.until_status("the message that waits", lambda s: s["outbox"]["rows"] >= 1)
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sickbay.core.checks import BAD_VALUE, CHECKS, RANGE, RATE, SENTINEL, SILENT, SignalChecks, names_of
+from sickbay.core.checks import BAD_VALUE, RANGE, RATE, SENTINEL, SILENT, SignalChecks
 from sickbay.core.disagreement import Disagreement
 from sickbay.core.equipment import Signal
 from sickbay.core.memory import down, up
@@ -115,11 +115,6 @@ def test_a_failed_read_is_no_silence() -> None:
     made = checks()
     made.step(None, 9000)
     assert not made.overdue(11_000)
-
-
-def test_names_follow_the_bits() -> None:
-    assert names_of(BAD_VALUE | RATE) == ("bad_value", "rate")
-    assert names_of(0b11111) == CHECKS
 
 
 @settings(deadline=None, max_examples=200)

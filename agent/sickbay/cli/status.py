@@ -89,7 +89,7 @@ def _value(signal: dict[str, Any]) -> str:
 
 def _score(part: dict[str, Any]) -> str:
     if part["learning"]:
-        return f"learning, {part['learning']} rows to go"
+        return f"{'settling anew' if part['settling'] else 'learning'}, {part['learning']} rows to go"
     if part["blind"]:
         return "blind"
     return f"{part['score']:.2f}" + (" ALARM" if part["alarm"] else "")

@@ -14,7 +14,6 @@ class Overlay(msgspec.Struct):
     suppressed_by: str | None = None  # the fault id of the root cause; nothing is told while that is open
     out_of_service: bool = False  # its target is isolated
     latched: bool = False  # chattered: stays open until a person acks it
-    queued: int = 0  # the latest revision in the outbox
     delivered: int = 0  # the latest revision the fleet has committed
 
 

@@ -233,7 +233,7 @@ def show_anew(ward: Ward, name: str) -> None:
 
 
 def _ill(ward: Ward, target: str) -> bool:
-    return any(c.target == target and c.is_failing for c in ward.triage.open_cases())
+    return any(c.is_failing for c in ward.cases_of(target))
 
 
 def close_cases(ward: Ward, now: int) -> None:

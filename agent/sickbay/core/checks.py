@@ -39,11 +39,6 @@ SILENT_READINGS = 3
 SILENT_LEAST_MS = 2000
 
 
-def names_of(bits: int) -> tuple[str, ...]:
-    """This returns the names of the checks in a bit mask, in the order of CHECKS."""
-    return tuple(name for k, name in enumerate(CHECKS) if bits >> k & 1)
-
-
 class SignalChecks:
     """One signal's checks. `step` returns the failed ones as bits; `tested` says which could be judged at all."""
 

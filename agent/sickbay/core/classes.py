@@ -2,6 +2,7 @@
 
 import msgspec
 
+from sickbay.core.checks import CHECKS
 from sickbay.core.fault import Debounce
 
 
@@ -57,4 +58,4 @@ CLASSES: dict[str, FaultClass] = {
     "store": FaultClass("surroundings", _AT_ONCE, "lost records, or cannot keep them", _KEEP),
 }
 
-SENSOR_CHECKS = ("bad_value", "sentinel", "range", "rate")  # judged at each reading, in the order of checks.py's bits
+SENSOR_CHECKS = CHECKS[:-1]  # judged at each reading, in the order of checks.py's bits

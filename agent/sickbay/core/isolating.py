@@ -38,10 +38,9 @@ def moved(ward: Ward, moves: list[Move]) -> None:
             _mask(ward, ward.channels[move.target], move.after)
         else:
             _part_moved(ward, ward.rows[move.target], move)
-        for case in ward.triage.open_cases():
-            if case.target == move.target and ward.record_of(case) is not None:
-                case.overlay.out_of_service = move.after in OUT_OF_SERVICE
-                ward.changed(case)
+        for case in ward.cases_of(move.target):
+            case.overlay.out_of_service = move.after in OUT_OF_SERVICE
+            ward.changed(case)
 
 
 def _mask(ward: Ward, channel: Channel, state: State) -> None:
@@ -104,9 +103,8 @@ def proven(ward: Ward, part: str, follows: bool) -> None:
     news = record.output_fails is follows
     moved(ward, ward.quarantine.proven(part, follows, ward.now_ms))
     ward.rows[part].paused = follows and record.state not in ENERGISED
-    for case in ward.triage.open_cases():
-        if news and case.target == part and ward.record_of(case) is not None:
-            ward.changed(case)
+    for case in ward.cases_of(part) if news else ():
+        ward.changed(case)
 
 
 def drive(ward: Ward, part: Part, reason: str) -> None:

@@ -210,10 +210,8 @@ def _afresh(ward: Ward, keys: list[tuple[str, str]]) -> None:
             fault.retest(entry)
         if case is not None and case.clear_ms is None:
             case.clear_ms = ward.now_ms
-            record = ward.quarantine.records.get(case.target)
-            if record is not None and not any(
-                c.target == case.target and c.is_failing for c in ward.triage.open_cases()
-            ):
+            record = ward.record_of(case)
+            if record is not None and not any(c.is_failing for c in ward.cases_of(case.target)):
                 record.ill = False
             ward.soon(ward.now_ms)
 

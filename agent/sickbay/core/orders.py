@@ -2,6 +2,7 @@
 
 from sickbay.core import casework, fault, isolating
 from sickbay.core.case import Case
+from sickbay.core.classes import CLASSES
 from sickbay.core.quarantine import State
 from sickbay.core.reading import Command
 from sickbay.core.ward import Ward
@@ -82,14 +83,14 @@ def _release(ward: Ward, order: Command) -> str:
     if state not in (State.ISOLATED, State.LOCKED_OUT) and not standing_order:
         standing = "on probation already" if state is State.PROBATION else "not out of service"
         raise OrderRefused(f"{name} is {standing}: there is nothing to release")
-    for entry in ward.faults.entries.values():
-        mine = entry.target == name or any(
-            c.target == name and c.origin == (entry.target, entry.class_) for c in _open(ward)
-        )
+    cases = ward.cases_of(name)
+    origins = [case.origin for case in cases]
+    for key, entry in ward.faults.entries.items():
+        mine = key in origins or (entry.target == name and CLASSES[entry.class_].layer != "line")
         if mine and entry.test_failed:
             fault.retest(entry)
-    for case in _open(ward):
-        if case.target == name and case.clear_ms is None:
+    for case in cases:
+        if case.clear_ms is None:
             case.clear_ms = ward.now_ms
     casework.show_anew(ward, name)
     ward.quarantine.records[name].ill = False

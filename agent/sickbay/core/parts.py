@@ -25,7 +25,11 @@ def close_row(ward: Ward, row: PartRow, at: int) -> None:
     if row.paused:
         return
     view = row.view
+    known = view.settled_anew
     view.step(values, at)
+    if view.settled_anew and not known:
+        says = f"another operating point than the one that was learnt: settling anew, {view.rows_left} rows to go"
+        ward.emit("note", row.part.name, says=says)
     if view.sensor_faults or row.sensor_failing:
         _sensor_faults(ward, row)
     if row.trial_ms is not None:

@@ -67,6 +67,7 @@ def _part(ward: Ward, name: str, wall: Wall) -> dict[str, Any]:
         "score": round(view.score, 4),
         "alarm": view.alarm,
         "blind": row.paused or all(c.silent or c.masked for c in row.members),  # nothing is known of it now: no health
+        "settling": view.learning and view.settled_anew,  # another operating point than the one once learnt
         "learning": view.rows_left if view.learning else 0,  # rows that are still to be learnt from
     }
 
@@ -89,12 +90,20 @@ def _fault(ward: Ward, case: Case, wall: Wall) -> dict[str, Any]:
         "last": wall(
             case.closed_ms if case.closed_ms is not None else (entry.last_ms if entry else None) or case.opened_ms
         ),
-        "acked": {"who": overlay.acked_by, "reason": overlay.ack_reason} if overlay.acked_by else None,
+        "acked": _acked(case, wall),
         "shelved_until": wall(overlay.shelved_until_ms) if overlay.shelved_until_ms is not None else None,
+        "shelved_by": overlay.shelved_by,
         "suppressed_by": overlay.suppressed_by,
         "well_since": wall(case.clear_ms) if case.is_open and case.clear_ms is not None else None,
         "delivered": case.revision > 0 and overlay.delivered >= case.revision,
     }
+
+
+def _acked(case: Case, wall: Wall) -> dict[str, Any] | None:
+    overlay = case.overlay
+    if overlay.acked_by is None or overlay.acked_ms is None:
+        return None
+    return {"who": overlay.acked_by, "reason": overlay.ack_reason, "when": wall(overlay.acked_ms)}
 
 
 def why(ward: Ward, name: str, wall: Wall) -> dict[str, Any]:
@@ -171,6 +180,7 @@ def _past(ward: Ward, target: str) -> list[dict[str, Any]]:
             "occurrences": e.occurrences,
             "near_misses": e.near_misses,
             "memory": str(e.memory),
+            "archived": e.archived,
         }
         for e in ward.faults.entries.values()
         if e.target == target

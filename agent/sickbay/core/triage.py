@@ -182,7 +182,6 @@ class Triage:
         case.revision += 1
         case.due_ms, case.waits = None, False
         case.told = "closed" if kind == "closed" else gist(case)
-        case.overlay.queued = case.revision
         self._sent_ms.append(at_ms)
         effect_id = f"{case.id}.r{case.revision}"
         return Escalate(effect_id, case.id, case.revision, kind, case.severity, at_ms, body(case, at_ms))

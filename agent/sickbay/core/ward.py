@@ -62,6 +62,10 @@ class Ward:
         """This returns the standing of a case's target: None for a line or the surroundings, whatever their name."""
         return self.quarantine.records.get(case.target) if case.layer in ("sensor", "part", "unknown") else None
 
+    def cases_of(self, target: str) -> list[Case]:
+        """This returns the open cases about a sensor or part; those of a line that bears the same name are not meant."""
+        return [c for c in self.triage.open_cases() if c.target == target and self.record_of(c) is not None]
+
     def emit(self, kind: str, name: str, **detail: Any) -> None:
         """This notes one change, for events.jsonl."""
         self.effects.append(Event(kind, self.now_ms, name, detail))

@@ -84,10 +84,12 @@ class Answers:
         daemon = self._daemon
         found = report.status(daemon.node.ward, daemon.clock.wall)
         journal = daemon.journal
-        shed = await daemon.on_journal(journal.shed)
+        shed, dropped = await daemon.on_journal(lambda: (journal.shed(), journal.ledger_dropped()))
         model: dict[str, Any] = (
             daemon.worker.status() if daemon.worker is not None else {"runtime": "none", "parts": {}}
         )
+        if daemon.worker is not None:
+            model["counts"] = vars(daemon.worker.counts).copy()
         model["parts"] = {**model["parts"], **daemon.model_troubles}
         return {
             **found,
@@ -98,6 +100,11 @@ class Answers:
                 "bytes": journal.outbox_bytes,
                 "shed": shed,
                 "healthy": journal.healthy,
+            },
+            "journal": {
+                "ledger_dropped": dropped,
+                "bytes_written": journal.bytes_written,  # since the start, an estimate: what the flash has to bear
+                "synced_bursts": journal.synced_bursts,
             },
             "model": model,
             "outputs": {name: msgspec.to_builtins(state) for name, state in daemon.outputs.state().items()},

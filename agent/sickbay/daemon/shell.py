@@ -35,7 +35,6 @@ T = TypeVar("T")
 
 INBOX_MAX = 50_000  # facts that wait for the node; beyond it the oldest are dropped, and counted
 SNAPSHOT_S = 1800.0  # how often all state is kept when nothing happens: 48 writes on a quiet day
-
 STARTED_S = 4.0  # by now the uplink and the model have loaded what they need
 STORE_RETRY_S = 20.0
 CARRIED_OUT_S = 5.0  # how long the answer to an order waits for the disk and the relay; the CLI waits 10
@@ -311,6 +310,10 @@ class Daemon:
                 self._shed = shed
                 self.node.ward.emit("shed", "outbox", by_severity=shed)
                 self._loop.call_soon(self._pass)
+        self._store(says)
+
+    def _store(self, says: str) -> None:
+        """This takes in whether the records can be kept ("" for yes), and tells a change once."""
         if bool(says) != bool(self._store_says):
             self._store_says = says
             log.log(logging.ERROR if says else logging.WARNING, "%s", says or "the journal can be written again")
@@ -369,8 +372,7 @@ class Daemon:
         try:
             self.journal = await self.on_journal(lambda: Journal(self.state))
         except StoreError as error:
-            self._lost = str(error)
-            log.error("%s", error)
+            self._store(str(error))
             return
         await self.on_journal(old.close)
         self._lost = f"{self.state / DATABASE} was gone; begun anew with {len(rows)} messages that had not left"
