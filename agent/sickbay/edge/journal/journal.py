@@ -17,6 +17,7 @@ from sickbay.errors import StoreError
 _LAZY_LINES_MAX = 64
 _LAZY_AGE_MAX_S = 1800.0
 _NOTES_MAX = 50
+_KEPT_BYTES_MAX = 4096
 _PAGE_BYTES = 4096
 
 
@@ -114,11 +115,33 @@ class Journal:
                 self.flush()
         return there
 
+    def kept(self, key: str) -> bytes | None:
+        """This returns what `keep` was last given under that key, None where there is nothing or it cannot be read."""
+        if key in self._waiting.kept:
+            return self._waiting.kept[key]
+        try:
+            row = self._reader().execute("SELECT value FROM kept WHERE key = ?", (key,)).fetchone()
+        except (sqlite3.Error, OSError) as error:
+            self._cannot_read(error)
+            return None
+        return bytes(row[0]) if row else None
+
+    def keep(self, key: str, value: bytes) -> None:
+        """This puts a few bytes on the disk under a key, e.g. the last number of an order. It has returned: they are there.
+
+        Raises StoreError while they are not; they wait in memory like everything else. At most 4 KiB, and few keys, all
+        named in code: nobody outside must be able to invent one.
+        """
+        if len(value) > _KEPT_BYTES_MAX:
+            raise ValueError(f"{key}: {len(value)} bytes; at most {_KEPT_BYTES_MAX} are kept under a key")
+        self._waiting.kept[key] = value
+        self.flush()
+
     def shed(self) -> dict[str, int]:
         """This returns how many messages of each severity went overboard for want of room, ever."""
         total = dict(self._waiting.shed)
         with contextlib.suppress(sqlite3.Error, OSError):
-            for severity, count in self._reader().execute("SELECT severity, count FROM shed"):
+            for severity, count in self._reader().execute("SELECT severity, count FROM gone"):
                 total[severity] = total.get(severity, 0) + count
         return total
 
@@ -199,11 +222,8 @@ class Journal:
             ledger.insert(db, held.lines)  # counts attempts of rows on the disk; those that waited bring their own
             outbox.insert(db, held.rows.values())
             gone = outbox.shed(db, self._budget_bytes) if held.rows else {}
-            for severity, count in held.shed.items():
-                db.execute(
-                    "INSERT INTO shed VALUES (?1, ?2) ON CONFLICT (severity) DO UPDATE SET count = count + ?2",
-                    (severity, count),
-                )
+            db.executemany("INSERT OR REPLACE INTO kept VALUES (?, ?)", held.kept.items())
+            outbox.count_gone(db, held.shed, "memory")
             rows, size = outbox.totals(db) if held.rows or held.forgotten else (self.outbox_rows, self.outbox_bytes)
             db.execute("COMMIT")
         except BaseException:

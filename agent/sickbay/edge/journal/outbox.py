@@ -114,9 +114,13 @@ def shed(db: sqlite3.Connection, budget_bytes: int) -> dict[str, int]:
             over -= size
             if over <= 0:
                 break
-    for severity, count in gone.items():
-        db.execute(
-            "INSERT INTO shed VALUES (?, ?) ON CONFLICT (severity) DO UPDATE SET count = count + excluded.count",
-            (severity, count),
-        )
+    count_gone(db, gone, "room")
     return gone
+
+
+def count_gone(db: sqlite3.Connection, gone: dict[str, int], why: str) -> None:
+    """This counts messages that will never leave, by severity."""
+    db.executemany(
+        "INSERT INTO gone VALUES ('', ?1, ?2, ?3) ON CONFLICT DO UPDATE SET count = count + ?3",
+        [(severity, why, count) for severity, count in gone.items()],
+    )

@@ -11,7 +11,7 @@ from sickbay.errors import SickbayError
 
 FILE = "sickbay.db"
 APPLICATION_ID = 0x51CB_A401
-VERSION = 1
+VERSION = 2
 KEPT_ASIDE = 3
 CHECKPOINT_BYTES = 1 << 20
 
@@ -29,10 +29,13 @@ CREATE TABLE outbox (
     created REAL NOT NULL,
     attempts INTEGER NOT NULL DEFAULT 0,
     bytes INTEGER NOT NULL,
-    payload BLOB NOT NULL
+    payload BLOB NOT NULL,
+    class TEXT NOT NULL DEFAULT '',
+    lived REAL NOT NULL DEFAULT 0
 );
 CREATE INDEX outbox_story ON outbox (fault_id, seq, rank, kind, bytes, id);
-CREATE TABLE shed (severity TEXT PRIMARY KEY, count INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE gone (class TEXT, severity TEXT, why TEXT, count INTEGER NOT NULL, PRIMARY KEY (class, severity, why)) WITHOUT ROWID;
+CREATE TABLE kept (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE ledger (
     n INTEGER PRIMARY KEY AUTOINCREMENT,
     at REAL NOT NULL,
@@ -42,6 +45,16 @@ CREATE TABLE ledger (
     bytes INTEGER NOT NULL,
     id TEXT NOT NULL
 );
+"""
+
+# What version 1 lacked: why and of which class a message was lost, how long the device had run, and words by key.
+_FROM_1 = """
+ALTER TABLE outbox ADD COLUMN class TEXT NOT NULL DEFAULT '';
+ALTER TABLE outbox ADD COLUMN lived REAL NOT NULL DEFAULT 0;
+CREATE TABLE gone (class TEXT, severity TEXT, why TEXT, count INTEGER NOT NULL, PRIMARY KEY (class, severity, why)) WITHOUT ROWID;
+INSERT INTO gone SELECT '', severity, 'room', count FROM shed;
+DROP TABLE shed;
+CREATE TABLE kept (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 """
 
 
@@ -125,12 +138,15 @@ def _open(path: Path) -> sqlite3.Connection:
 
 def _prepare(db: sqlite3.Connection) -> None:
     db.execute("PRAGMA busy_timeout=5000")
+    # One process uses this file, under its own lock. So the index of the log can lie on the heap: as a mapped file it would
+    # cost the flash one or two more pages a commit, and the daemon its life (SIGBUS) where the disk fails under the mapping.
+    db.execute("PRAGMA locking_mode=EXCLUSIVE")
     tables = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
     owner = db.execute("PRAGMA application_id").fetchone()[0]
     version = db.execute("PRAGMA user_version").fetchone()[0]
     if tables and owner != APPLICATION_ID:
         raise ForeignFileError("another program's database")
-    if tables and version != VERSION:
+    if tables and version not in (1, VERSION):
         raise ForeignFileError(f"version {version} of the layout, this is version {VERSION}")
     if tables:
         found = db.execute("PRAGMA quick_check(1)").fetchone()[0]
@@ -143,7 +159,7 @@ def _prepare(db: sqlite3.Connection) -> None:
     db.execute("PRAGMA wal_autocheckpoint=0")
     db.execute("PRAGMA cache_size=-512")
     db.execute("PRAGMA temp_store=MEMORY")
-    if not tables:
-        db.executescript(
-            f"BEGIN IMMEDIATE; {_TABLES} PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version={VERSION}; COMMIT;"
-        )
+    if tables and version == VERSION:
+        return
+    made = _FROM_1 if tables else f"{_TABLES} PRAGMA application_id={APPLICATION_ID};"
+    db.executescript(f"BEGIN IMMEDIATE; {made} PRAGMA user_version={VERSION}; COMMIT;")

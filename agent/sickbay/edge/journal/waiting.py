@@ -31,6 +31,7 @@ class Waiting:
         self.lines: deque[LedgerRow] = deque(maxlen=LINES_MAX)
         self.lines_dropped = 0
         self.forgotten: dict[str, None] = {}
+        self.kept: dict[str, bytes] = {}
         self.shed: dict[str, int] = {}
 
     def add(self, rows: Iterable[OutboxRow], lines: Iterable[Line]) -> None:
@@ -68,7 +69,7 @@ class Waiting:
         return not self.lines and not self._more_than_lines()
 
     def _more_than_lines(self) -> bool:
-        return bool(self.boot or self.rows or self.forgotten or self.shed or self.snapshot is not None)
+        return bool(self.boot or self.rows or self.forgotten or self.shed or self.kept or self.snapshot is not None)
 
     def clear(self) -> None:
         """This forgets everything, since it is on the disk now."""
@@ -76,4 +77,5 @@ class Waiting:
         self.rows.clear()
         self.lines.clear()
         self.forgotten.clear()
+        self.kept.clear()
         self.shed.clear()
