@@ -17,8 +17,8 @@ import serial.rfc2217
 
 from sickbay.config import SerialLine
 from sickbay.core.reading import LineState, Reading
+from sickbay.edge.ports.identity import Identity
 from sickbay.edge.sources.serial_line import SerialLineSource
-from sickbay.edge.sources.serial_line.identity import Identity
 
 PATIENCE_S = 15.0  # an upper bound, never waited for
 

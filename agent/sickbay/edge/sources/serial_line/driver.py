@@ -11,16 +11,15 @@ What it says of its line:
 
 import asyncio
 import logging
-from pathlib import Path
 
 import serial
 
 from sickbay.config import SerialLine
 from sickbay.core.reading import LineState, Reading
+from sickbay.edge.ports import OPEN_ERRORS, Port, Wire, plain_reason
+from sickbay.edge.ports.identity import Devices, StrangerError
 from sickbay.edge.sources import Clock, Probe, Sink
 from sickbay.edge.sources.serial_line.frames import Frames
-from sickbay.edge.sources.serial_line.identity import Devices, Identity, StrangerError, Sysfs, choose
-from sickbay.edge.sources.serial_line.wire import OPEN_ERRORS, Wire, close_port, open_port, plain_reason
 
 RETRY_FIRST_S, RETRY_MAX_S = 0.5, 5.0
 COUNT_GARBAGE_MS, COUNT_GOOD_MS = 1_000, 10_000
@@ -45,8 +44,7 @@ class SerialLineSource:
         self._fields = fields
         self._clock = clock
         self._sink = sink
-        self._devices = devices or Sysfs()
-        self._identity: Identity | None = None  # of the device at the first open
+        self._port = Port(config.port, devices)
         self._frames = Frames(config, fields)
         self._alive = False
         self._told: set[str] = set()  # what was said of this loss already
@@ -58,7 +56,7 @@ class SerialLineSource:
         wait_s = RETRY_FIRST_S
         while True:
             try:
-                port = await self._open()
+                port = await self._port.open(self._config.baud)
             except StrangerError as error:
                 self._lose(str(error), str(error))
             except OPEN_ERRORS as error:
@@ -76,7 +74,7 @@ class SerialLineSource:
         """This opens the port for itself, and says what came until each mapped field was seen or the time is over."""
         at = self._config.port
         try:
-            port = await self._open()
+            port = await self._port.open(self._config.baud)
         except OPEN_ERRORS as error:
             return Probe(self.name, False, f"{at}: {plain_reason(error)}")
         frames = Frames(self._config, self._fields, keep_names=True)
@@ -113,28 +111,6 @@ class SerialLineSource:
         lacking = f"; not among them: {', '.join(missing)}" if missing else ""
         detail = f"{at} answers: {count} field{'s' * (count != 1)}, {listed}{lacking}"
         return Probe(self.name, not missing, detail)
-
-    async def _open(self) -> serial.SerialBase:
-        """This returns the open port, opened in a thread since that may block."""
-        opening = asyncio.ensure_future(asyncio.to_thread(self._open_now))
-        try:
-            return await asyncio.shield(opening)
-        except asyncio.CancelledError:
-            opening.add_done_callback(_close_late)
-            raise
-
-    def _open_now(self) -> serial.SerialBase:
-        url = self._config.port
-        if "://" in url:
-            return open_port(url, self._config.baud)
-        if Path(url).is_symlink():
-            # The link is the device's name, e.g. /dev/serial/by-id/...; it may lead elsewhere each time.
-            return open_port(str(Path(url).resolve()), self._config.baud)
-        path = choose(self._devices, url, self._identity)
-        port = open_port(path, self._config.baud)
-        if self._identity is None:
-            self._identity = self._devices.identify(path)
-        return port
 
     async def _listen(self, port: serial.SerialBase) -> str:
         """This returns why the port was left, after all of its lines were delivered."""
@@ -195,9 +171,3 @@ class SerialLineSource:
         good, garbage = self._frames.count()
         self._sink(LineState(self.name, self._alive, at_ms, good, garbage, detail))
         self._counted_ms = at_ms
-
-
-def _close_late(opening: "asyncio.Future[serial.SerialBase]") -> None:
-    """This closes a port that came open after nobody waited for it any more."""
-    if not opening.cancelled() and opening.exception() is None:
-        close_port(opening.result())

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sickbay.edge.sources.serial_line.identity import StrangerError, Sysfs, choose
+from sickbay.edge.ports.identity import StrangerError, Sysfs, choose
 
 
 class Machine:

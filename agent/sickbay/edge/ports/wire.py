@@ -97,9 +97,21 @@ class Wire:
         except OSError:
             self._descriptor = None
         if self._descriptor is None:
-            threading.Thread(target=self._pump, name="serial_line", daemon=True).start()
+            threading.Thread(target=self._pump, name="port", daemon=True).start()
         else:
             self._loop.add_reader(self._descriptor, self._readable)
+
+    async def write(self, content: bytes) -> None:
+        """This sends a few bytes. What a full or vanished port does not take is lost: whoever asked hears no answer."""
+        try:
+            if self._descriptor is None:
+                await asyncio.to_thread(self._port.write, content)
+            else:
+                os.write(self._descriptor, content)
+        except BlockingIOError:
+            pass  # an adapter that stopped reading; the answer that never comes says so
+        except (*OPEN_ERRORS, TypeError, AttributeError) as error:
+            self._end(plain_reason(error))
 
     async def close(self) -> None:
         """This lets go of the port."""
