@@ -47,6 +47,7 @@ class PartView:
         self.score = 0.0
         self.alarm = False
         self.since_ms: int | None = None
+        self.strictness: list[float] | None = None  # by signal, where an order has it judged stricter
         self.sensor_faults: list[tuple[int, str]] = []
         self._fitting = self.prior is not None
         self._rows: list[list[float | None]] = []
@@ -81,6 +82,10 @@ class PartView:
                     second, third = s, second
                 else:
                     third = s
+        residual = self._residual.score
+        if self.strictness is not None:
+            first, second, third = self._stricter(self.strictness)
+            residual *= min(self.strictness)
         score = (first + 0.5 * second + 0.25 * third) * self._share
         if first > score:
             score = first
@@ -92,8 +97,8 @@ class PartView:
             if shock > score:
                 score = shock
             self._shock = shock * SHOCK_FADE if shock > 0.1 else 0.0
-        if self._residual.score > score:
-            score = self._residual.score
+        if residual > score:
+            score = residual
         self.score = score
         if score >= 1.0:
             if self._over < ON_ROWS:
@@ -106,6 +111,17 @@ class PartView:
             if self._over == 0:
                 self.alarm = False
                 self.since_ms = None
+
+    def tighten(self, factors: Sequence[float]) -> None:
+        """This has each signal judged so many times stricter; 1.0 is as ever, and nothing makes it less strict than that."""
+        self.strictness = [max(1.0, f) for f in factors] if any(f > 1.0 for f in factors) else None
+
+    def _stricter(self, strictness: list[float]) -> tuple[float, float, float]:
+        """This raises each signal's own evidence by its factor, and returns the three greatest that count."""
+        self._blame = [b * f for b, f in zip(self._blame, strictness, strict=True)]
+        counted = sorted((b for b, masked in zip(self._blame, self._masked, strict=True) if not masked), reverse=True)
+        first, second, third = (*counted, 0.0, 0.0, 0.0)[:3]
+        return first, second, third
 
     def blame(self) -> list[float]:
         """This returns each signal's own evidence, in units of its own limit. Never from a model: that smears."""

@@ -52,4 +52,18 @@ class Escalate(msgspec.Struct, frozen=True, tag="escalate"):
     body: dict[str, object]
 
 
-Effect = Question | Drive | Event | Escalate
+class Answer(msgspec.Struct, frozen=True, tag="answer"):
+    """What became of an order from afar. It goes to the outbox, as an escalation does."""
+
+    effect_id: str  # the CloudEvents id
+    order_id: str
+    verb: str
+    target: str
+    obeyed: bool
+    says: str
+    who: str
+    at_ms: int
+    context: dict[str, object] = {}  # where it was asked for: what `why` says
+
+
+Effect = Question | Drive | Event | Escalate | Answer

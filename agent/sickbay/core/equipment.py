@@ -68,6 +68,8 @@ class Policy(msgspec.Struct, frozen=True):
     corroborate_rows: int = 30  # rows that peers are given to confirm what one signal alone says
     learn_rows: int = 400  # rows of normal running from which a unit without a baseline learns
     false_alarms_per_month: float = 0.1  # what the owner accepts of a part; thresholds follow from it
+    two_key: bool = False  # whether two keys together may release from afar what is not essential
+    tighten_max: float = 1.5  # how much stricter an order from afar may have a target judged
 
 
 class Equipment(msgspec.Struct, frozen=True):

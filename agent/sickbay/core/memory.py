@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from sickbay.core import fault
+from sickbay.core import afar, fault
 from sickbay.core.anomaly import PartView
 from sickbay.core.baseline import Learnt
 from sickbay.core.case import Case, Overlay
@@ -25,6 +25,7 @@ from sickbay.core.fault import Entry, Memory
 from sickbay.core.quarantine import OUT_OF_SERVICE, Record, State
 from sickbay.core.reading import Quality
 from sickbay.core.residual import ResidualView
+from sickbay.core.standing import Standing
 from sickbay.core.triage import TriageState
 from sickbay.core.ward import Ward
 from sickbay.errors import SickbayError
@@ -35,7 +36,7 @@ SEAL_BYTES = 16
 _UNREADABLE = (msgspec.MsgspecError, KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError)
 _CLASSES: dict[str, type] = {c.__name__: c for c in (PartView, Chart, ResidualView, SignalChecks, Disagreement)}
 _STRUCTS: dict[str, type[msgspec.Struct]] = {
-    c.__name__: c for c in (Learnt, SignalLearnt, Follower, Case, Overlay, Entry, Record, TriageState)
+    c.__name__: c for c in (Learnt, SignalLearnt, Follower, Case, Overlay, Entry, Record, TriageState, Standing)
 }
 _ENUMS: dict[str, type[Enum]] = {c.__name__: c for c in (Memory, State, Quality)}
 _CHANNEL = ("value", "at_ms", "quality", "failing", "silent", "masked", "substitute", "ring", "checks")
@@ -73,6 +74,7 @@ def snapshot(ward: Ward) -> bytes:
         "active": {n: [[bit, e.class_] for bit, e in c.active] for n, c in ward.channels.items()},
         "rows": {n: {a: down(getattr(r, a)) for a in _ROW} for n, r in ward.rows.items()},
         "twins": [[[c.spec.name for c in t.members], t.fresh, t.undecided, down(t.judge)] for t in ward.twins],
+        "orders": {"counters": ward.orders.counters, "standing": down(ward.orders.standing)},
         "shapes": {n: _shape(ward, n) for n in (*ward.channels, *ward.rows)},
     }
     return _sealed(msgspec.msgpack.encode(kept))
@@ -141,9 +143,18 @@ def _take_up(ward: Ward, state: dict[str, Any]) -> list[str]:
             notes += _row(ward, row, state)
     for twins in ward.twins:
         _twins(ward, twins, state)
+    _orders(ward, state.get("orders", {}))  # a snapshot of before there were any has none
     ward.lost_sources = {name: says for name, says in ward.lost_sources.items() if name in ward.by_source}
     ward.pending_drives = {k: v for k, v in ward.pending_drives.items() if v[0] in ward.rows}
     return notes
+
+
+def _orders(ward: Ward, kept: dict[str, Any]) -> None:
+    """This takes up the counters that are used up, and what still stands about targets that are still there."""
+    ward.orders.counters = {str(key): int(used) for key, used in kept.get("counters", {}).items()}
+    standing = [each for each in up(kept.get("standing", ["l"])) if isinstance(each, Standing)]
+    ward.orders.standing = [each for each in standing if each.target in ward.quarantine.records]
+    afar.apply(ward)
 
 
 def _twins(ward: Ward, twins: Twins, state: dict[str, Any]) -> None:

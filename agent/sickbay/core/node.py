@@ -4,9 +4,9 @@ Nothing in here reads a clock, a file or chance. The same inputs give the same e
 restored from its snapshot goes on as if it had never stopped.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from sickbay.core import casework, intake, isolating, memory, orders, parts, telling
+from sickbay.core import afar, casework, intake, isolating, memory, orders, parts, telling
 from sickbay.core.baseline import Learnt
 from sickbay.core.diagnosis import Finding
 from sickbay.core.effects import Effect
@@ -59,6 +59,10 @@ class Node:
         self.ward.advance(order.at_ms)
         return orders.obey(self.ward, order)
 
+    def use_up(self, keys: Sequence[str], counter: int) -> None:
+        """This takes the counter of an order from afar as used, before it is obeyed; raises OrderRefused for a replay."""
+        self.ward.orders.use_up(keys, counter)
+
     def done(self, receipt: Receipt) -> None:
         """This takes in what became of a Drive or an Escalate."""
         ward = self.ward
@@ -90,6 +94,7 @@ class Node:
                 parts.close_row(ward, row, now)
         isolating.moved(ward, ward.quarantine.tick(now))
         isolating.tend(ward, now)
+        afar.tick(ward, now)
         casework.close_cases(ward, now)
         if now - ward.cycle_ms >= ward.equipment.policy.cycle_ms:
             casework.end_cycle(ward)
@@ -135,6 +140,6 @@ def _next_due(ward: Ward, now: int) -> int:
     for part in ward.equipment.parts:
         if part.output in ward.ordered and ward.quarantine.records[part.name].output_fails:
             due = min(due, ward.ordered[part.output][1] + isolating.AGAIN_MS)
-    for other in (ward.quarantine.due_ms(now), ward.triage.due_ms()):
+    for other in (ward.quarantine.due_ms(now), ward.triage.due_ms(), ward.orders.due_ms()):
         due = due if other is None else min(due, other)
     return max(due, now + 1)

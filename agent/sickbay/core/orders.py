@@ -1,35 +1,54 @@
 """These are a person's orders, and the few that may come from afar. Authority to tighten may be remote, to loosen is local."""
 
-from sickbay.core import casework, fault, isolating
+from sickbay.core import afar, casework, fault, isolating
 from sickbay.core.case import Case
 from sickbay.core.classes import CLASSES
+from sickbay.core.effects import Answer
 from sickbay.core.quarantine import State
 from sickbay.core.reading import Command
 from sickbay.core.ward import Ward
 from sickbay.errors import OrderRefused
 
-REMOTE_VERBS = ("ack", "shelve", "quarantine")  # what the fleet may order; it never loosens
-
 
 def obey(ward: Ward, order: Command) -> str:
-    """This returns what was done; raises OrderRefused where it cannot or must not be done. Both are noted."""
+    """This returns what was done; raises OrderRefused where it cannot or must not be done. Both are noted, and answered."""
     try:
         answer = _obey(ward, order)
     except OrderRefused as refusal:
-        _note(ward, order, refused=str(refusal))
+        refuse(ward, order, str(refusal))
         raise
-    _note(ward, order, answer=answer)
+    _note(ward, order, True, answer)
     return answer
 
 
-def _note(ward: Ward, order: Command, **outcome: str) -> None:
+def refuse(ward: Ward, order: Command, why: str) -> None:
+    """This notes, and answers, an order that is not obeyed."""
+    _note(ward, order, False, why)
+
+
+def _note(ward: Ward, order: Command, obeyed: bool, says: str) -> None:
     origin = "fleet" if order.remote else "local"
-    ward.emit("command", order.target, verb=order.verb, who=order.who, reason=order.reason, origin=origin, **outcome)
+    detail = {"answer" if obeyed else "refused": says} | ({"order": order.id} if order.id else {})
+    ward.emit("command", order.target, verb=order.verb, who=order.who, reason=order.reason, origin=origin, **detail)
+    if order.remote and order.id:
+        context = afar.context(ward, order.target) if obeyed and order.verb == "context" else {}
+        answer = (
+            f"answer-{order.id}",
+            order.id,
+            order.verb,
+            order.target,
+            obeyed,
+            says,
+            order.who,
+            ward.now_ms,
+            context,
+        )
+        ward.effects.append(Answer(*answer))
 
 
 def _obey(ward: Ward, order: Command) -> str:
-    if order.remote and order.verb not in REMOTE_VERBS:
-        raise OrderRefused(f"{order.verb}: only a person at the device may do this")
+    if order.remote:
+        afar.allow(ward, order)
     match order.verb:
         case "ack":
             return _ack(ward, order)
@@ -43,6 +62,14 @@ def _obey(ward: Ward, order: Command) -> str:
             return _quarantine(ward, order)
         case "clear":
             return _clear(ward, order)
+        case "tighten":
+            return afar.tighten(ward, order, _one_target(ward, order.target))
+        case "advisory":
+            return afar.advise(ward, order, _one_target(ward, order.target))
+        case "loosen":
+            return afar.loosen(ward, _one_target(ward, order.target))
+        case "context":
+            return afar.ask_context(ward, order.target)
         case "cycle":
             casework.end_cycle(ward)
             return "a new operation cycle has begun"
@@ -69,6 +96,8 @@ def _shelve(ward: Ward, order: Command) -> str:
 
 def _unshelve(ward: Ward, order: Command) -> str:
     cases = _cases(ward, order.target)
+    if order.remote:
+        afar.may_unshelve(ward, order.target)
     for case in cases:
         ward.triage.unshelve(case, ward.now_ms)
         ward.soon(case.due_ms)
@@ -77,6 +106,8 @@ def _unshelve(ward: Ward, order: Command) -> str:
 
 def _release(ward: Ward, order: Command) -> str:
     name = _one_target(ward, order.target)
+    if order.remote:
+        afar.may_release(ward, name)
     state = ward.quarantine.state(name)
     # Its output is ordered off and did not follow yet: that order is what a person takes back.
     standing_order = state is State.WOULD_ISOLATE and ward.quarantine.records[name].output_fails
@@ -103,8 +134,8 @@ def _release(ward: Ward, order: Command) -> str:
 def _quarantine(ward: Ward, order: Command) -> str:
     name = _one_target(ward, order.target)
     part = next((p for p in ward.equipment.parts if p.name == name), None)
-    if order.remote and part is not None and part.essential:
-        raise OrderRefused(f"{name} is essential: only a person at the device may take it out of service")
+    if order.remote and (already := afar.may_quarantine(ward, name)):
+        return already
     moves = ward.quarantine.quarantine(name, order.who, order.reason, ward.now_ms)
     isolating.moved(ward, moves)
     how = "" if part is None else " and ordered de-energised" if part.output else ""

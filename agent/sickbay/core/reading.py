@@ -60,8 +60,8 @@ class Receipt(msgspec.Struct, frozen=True, tag="receipt"):
 class Command(msgspec.Struct, frozen=True, tag="command"):
     """An order of a person or of the fleet.
 
-    `verb` is one of ack, shelve, unshelve, release, quarantine, feedback, clear, cycle. `target` is a signal, a part or a fault id.
-    `remote` is true for what came over the network: it may tighten, never loosen.
+    `verb` is one of ack, shelve, unshelve, release, quarantine, clear, cycle, context, tighten, advisory, loosen. `target` is a
+    signal, a part or a fault id. `remote` is true for what came over the network: it may tighten, never loosen.
     """
 
     verb: str
@@ -69,8 +69,13 @@ class Command(msgspec.Struct, frozen=True, tag="command"):
     at_ms: int
     who: str = "unknown"
     reason: str = ""
-    for_ms: int = 0  # shelve: how long
+    for_ms: int = 0  # shelve, tighten, advisory: how long
     remote: bool = False
+    id: str = ""  # of an order from afar, which is answered
+    keys: int = 1  # from afar: how many different keys of different people signed it
+    time_trusted: bool = True  # from afar: whether this device's clock could judge that it has not expired
+    factor: float = 0.0  # tighten: how much stricter
+    class_: str = ""  # advisory: the class of fault that is suspected
 
 
 Fact = Reading | LineState | Residuals

@@ -10,6 +10,7 @@ from sickbay.core.classes import CLASSES
 from sickbay.core.fault import status_byte
 from sickbay.core.quarantine import OUT_OF_SERVICE, Record
 from sickbay.core.reading import Quality
+from sickbay.core.standing import Standing
 from sickbay.core.ward import Ward
 from sickbay.errors import OrderRefused
 
@@ -28,6 +29,7 @@ def status(ward: Ward, wall: Wall) -> dict[str, Any]:
             s: {"alive": s not in ward.lost_sources, "says": ward.lost_sources.get(s, "")} for s in ward.by_source
         },
         "withheld": ward.triage.withheld,
+        "standing": [_standing(each, wall) for each in ward.orders.standing],
     }
 
 
@@ -128,6 +130,23 @@ def why(ward: Ward, name: str, wall: Wall) -> dict[str, Any]:
         "faults": [_told(ward, case, wall) for case in cases],
         "now": _now(ward, target),
         "past": _past(ward, target),
+        "standing": [_standing(each, wall) for each in ward.orders.of(target)],
+    }
+
+
+def _standing(order: Standing, wall: Wall) -> dict[str, Any]:
+    """This returns an order that stands: judged stricter, by whom, why, and until when."""
+    what = f"the fleet suspects {order.target} {order.class_}".strip() if order.verb == "advisory" else order.target
+    return {
+        "verb": order.verb,
+        "target": order.target,
+        "class": order.class_,
+        "factor": order.factor,
+        "who": order.who,
+        "reason": order.reason,
+        "order": order.order_id,
+        "until": wall(order.until_ms),
+        "says": f"{what}: judged {order.factor:g} times stricter until {wall(order.until_ms)}, by {order.who}: {order.reason}",
     }
 
 

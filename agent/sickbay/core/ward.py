@@ -10,6 +10,7 @@ from sickbay.core.channel import Channel, PartRow, Twins
 from sickbay.core.effects import Effect, Event
 from sickbay.core.equipment import Equipment, Part
 from sickbay.core.quarantine import Quarantine, Record
+from sickbay.core.standing import StandingOrders
 from sickbay.core.table import FaultTable
 from sickbay.core.triage import Triage
 
@@ -23,6 +24,7 @@ class Ward:
         self.faults = FaultTable()
         self.quarantine = Quarantine(equipment)
         self.triage = Triage(equipment.device, mint)
+        self.orders = StandingOrders()
         self.channels = {s.name: Channel(s) for s in equipment.signals}
         self.rows = {p.name: self._row(p, learnt.get(p.name)) for p in equipment.parts}
         self.twins = self._groups()
