@@ -23,6 +23,7 @@ class Escalation(msgspec.Struct, frozen=True, rename={"class_": "class"}):
     summary: str  # one sentence for a person
     evidence: list[str] = []
     counter_evidence: list[str] = []
+    outlook: str = ""  # the time left until a declared limit, where a trend can tell
     rule: str = ""  # the rule that allowed, or forbade, the action
     done: str = ""  # what was done
     stands_in: str | None = None  # the substitute
@@ -81,6 +82,8 @@ class State(msgspec.Struct, frozen=True):
     time: str = ""  # RFC 3339
 
 
+# RecursionError: ten thousand opening brackets are 10 kB, and anybody who may publish can send them.
+_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _event = msgspec.json.Decoder(CloudEvent)
 _receipt = msgspec.json.Decoder(ReceiptMessage)
 _escalation = msgspec.json.Decoder(Escalation)
@@ -93,7 +96,7 @@ def decode_event(payload: bytes) -> tuple[CloudEvent, Escalation]:
     try:
         event = _event.decode(payload)
         escalation = msgspec.convert(event.data, Escalation)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except _UNREADABLE as error:
         raise WireError(f"escalation: not understood: {error}") from None
     if event.specversion != "1.0":
         raise WireError(f"escalation: specversion {event.specversion!r} is not 1.0")
@@ -106,7 +109,7 @@ def decode_receipt(payload: bytes) -> list[str]:
     """This returns the ids of a receipt, or raises WireError."""
     try:
         return _receipt.decode(payload).ids
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except _UNREADABLE as error:
         raise WireError(f"receipt: not understood: {error}") from None
 
 
@@ -114,7 +117,7 @@ def decode_digest(payload: bytes) -> Digest:
     """This returns a digest, or raises WireError."""
     try:
         return _digest.decode(payload)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except _UNREADABLE as error:
         raise WireError(f"digest: not understood: {error}") from None
 
 
@@ -122,7 +125,7 @@ def decode_state(payload: bytes) -> State:
     """This returns a device's state, or raises WireError."""
     try:
         state = _state.decode(payload)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except _UNREADABLE as error:
         raise WireError(f"state: not understood: {error}") from None
     if state.state not in ("up", "gone"):
         raise WireError(f"state: {state.state!r} is neither up nor gone")

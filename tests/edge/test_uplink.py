@@ -88,6 +88,9 @@ def client(broker, name="fleet"):
     return aiomqtt.Client("127.0.0.1", broker.port, identifier=name, protocol=aiomqtt.ProtocolVersion.V5)
 
 
+DEEP = b'{"ids": [], "x": ' + b"[" * 30_000  # more brackets than a parser may recurse: it must not end the daemon
+
+
 async def until(condition):
     """This waits for what must come; the bound only ends a test that has failed anyway."""
     for _ in range(round(PATIENCE_S / 0.005)):
@@ -423,15 +426,15 @@ def test_garbage_from_the_fleet_is_counted_and_told_once(tmp_path, caplog):
         async with Peer() as peer, device(tmp_path, peer.url) as one:
             await one.commit(row("f1.r1"))
             await until(lambda: len(peer.published) == 3)
-            for payload in (b"", b"\xff\xfe", b"[]", b'{"ids": "f1.r1"}', b'{"ids": [1]}', b"{" * 5000):
+            for payload in (b"", b"\xff\xfe", b"[]", b'{"ids": "f1.r1"}', b'{"ids": [1]}', b"{" * 5000, DEEP):
                 peer.send("sickbay/1/pump-7/down/receipt", payload)
-            for payload in (b"\x00", b"{}}", b'{"payload": "bad signature"}'):
+            for payload in (b"\x00", b"{}}", b'{"payload": "bad signature"}', DEEP):
                 peer.send("sickbay/1/pump-7/down/command", payload)
             peer.send("sickbay/1/pump-7/down/command", b'{"verb": "late"}', retain=True)
             peer.send("sickbay/1/pump-7/down/command", b'{"verb": "ack"}')
             await until(lambda: one.orders)
             assert one.orders == [b'{"verb": "ack"}']
-            assert one.uplink.status()["garbage"] == {"receipt": 6, "command": 4}
+            assert one.uplink.status()["garbage"] == {"receipt": 7, "command": 5}
             assert await one.left() == ["f1.r1"]
 
     with caplog.at_level(logging.WARNING, "sickbay.uplink"):

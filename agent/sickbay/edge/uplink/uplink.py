@@ -46,7 +46,7 @@ class Sent(msgspec.Struct, frozen=True):
 
     at: float
     topic: str
-    what: str  # escalation.opened, .updated, .closed; state.up, state.gone, state.will; digest
+    what: str  # escalation.opened, .updated, .closed; answer.obeyed, .refused; state.up, state.gone, state.will; digest
     why: str
     bytes: int  # topic and payload
     id: str = ""
@@ -71,7 +71,8 @@ class Uplink:
 
     `pending`, `forget` and `ledger_add` reach the journal wherever it lives; `ledger_add(lines, lazy)` returns before
     a message leaves. `on_receipt` gets the ids that were in the outbox. `on_command` gets an order's bytes and may
-    raise SickbayError to refuse them. `birth` and `digest` are asked each time anew.
+    raise SickbayError to refuse them; `on_retained` hears of one that is not even looked at. `birth` and `digest` are asked
+    each time anew.
     """
 
     def __init__(
@@ -86,6 +87,7 @@ class Uplink:
         on_command: Callable[[bytes], None],
         birth: Callable[[], bytes],
         digest: Callable[[], bytes],
+        on_retained: Callable[[], None] = lambda: None,
         timing: Timing = _TIMING,
         jitter: Callable[[], float] = random.random,
         wall: Callable[[], float] = time.time,
@@ -98,7 +100,7 @@ class Uplink:
         self._consent = f'[mqtt] url = "{mqtt.url}"'
         self._pending, self._forget, self._ledger_add = pending, forget, ledger_add
         self._on_receipt, self._on_command = on_receipt, on_command
-        self._birth, self._digest = birth, digest
+        self._birth, self._digest, self._on_retained = birth, digest, on_retained
         self._timing, self._wall = timing, wall
         self._wake = asyncio.Event()
         self._backoff = Backoff(timing.backoff_first_s, timing.backoff_max_s, jitter)
@@ -198,6 +200,7 @@ class Uplink:
             if topic == self._topics["down/receipt"]:
                 await self._take_receipt(payload)
             elif message.retain:
+                self._on_retained()
                 self._note_garbage("command", "a retained order is not obeyed: it would come again at every connect")
             else:
                 self._take_command(payload)
@@ -228,7 +231,7 @@ class Uplink:
         try:
             msgspec.json.decode(payload, type=msgspec.Raw)
             self._on_command(payload)
-        except (SickbayError, msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except (SickbayError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             self._note_garbage("command", str(error))
 
     async def _empty_outbox(self, session: Session) -> None:
@@ -264,7 +267,7 @@ class Uplink:
                 self._refuse("publish", row.topic, f"{row.id} has {size} bytes, it takes {session.packet_bytes_max}")
             else:
                 ready.append((row, payload))
-        lines = [self._line(r.topic, payload, f"escalation.{r.kind}", r.consent, r.id) for r, payload in ready]
+        lines = [self._line(r.topic, payload, _what(r), r.consent, r.id) for r, payload in ready]
         await self._ledger_add(lines, False)
         answers = await asyncio.gather(*(session.put(r.topic, payload) for r, payload in ready), return_exceptions=True)
         for (row, _), answer in zip(ready, answers, strict=True):
@@ -313,6 +316,11 @@ class Uplink:
         if what not in self._garbage_told:
             self._garbage_told.add(what)
             _log.warning("a %s that makes no sense came and was ignored, further ones are only counted: %s", what, why)
+
+
+def _what(row: Row) -> str:
+    """This returns what a message is, for the ledger: "escalation.opened", "answer.obeyed"."""
+    return f"{row.topic.rpartition('/')[2]}.{row.kind}"
 
 
 def _historical(payload: bytes) -> bytes:
