@@ -21,12 +21,12 @@ def ids(rows):
 
 def fill(journal):
     """This leaves the database a page limit that it has reached: SQLite's own, genuine SQLITE_FULL."""
-    pages = journal._db.execute("PRAGMA page_count").fetchone()[0]
-    journal._db.execute(f"PRAGMA max_page_count={pages}")
+    pages = journal._reader().execute("PRAGMA page_count").fetchone()[0]
+    journal._reader().execute(f"PRAGMA max_page_count={pages}")
 
 
 def make_room(journal):
-    journal._db.execute("PRAGMA max_page_count=1000000")
+    journal._reader().execute("PRAGMA max_page_count=1000000")
 
 
 def test_messages_wait_in_memory_and_still_leave(tmp_path):
@@ -163,7 +163,7 @@ SCENES = {
         journal.commit(b"s", [row("f0")])
         subprocess.run(["mount", "-o", "remount,ro", disk], check=False)
         if not os.statvfs(disk).f_flag & os.ST_RDONLY:  # files open for writing forbid it: pull them away first
-            journal._disconnect(), journal._lock.close()
+            journal._disk.close()
             subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
         try:
             journal.commit(b"t", [row("f1")])

@@ -84,7 +84,7 @@ class Answers:
         daemon = self._daemon
         found = report.status(daemon.node.ward, daemon.clock.wall)
         journal = daemon.journal
-        shed, dropped = await daemon.on_journal(lambda: (journal.shed(), journal.ledger_dropped()))
+        shed, shed_by, dropped = journal.shed(), journal.shed_by(), journal.ledger_dropped()
         model: dict[str, Any] = (
             daemon.worker.status() if daemon.worker is not None else {"runtime": "none", "parts": {}}
         )
@@ -99,12 +99,18 @@ class Answers:
                 "rows": journal.outbox_rows,
                 "bytes": journal.outbox_bytes,
                 "shed": shed,
+                "shed_by": shed_by,
                 "healthy": journal.healthy,
             },
             "journal": {
                 "ledger_dropped": dropped,
-                "bytes_written": journal.bytes_written,  # since the start, an estimate: what the flash has to bear
-                "synced_bursts": journal.synced_bursts,
+                "bytes_written": journal.wear.bytes,  # ever, an estimate: what the flash has to bear
+                "synced_bursts": journal.wear.bursts,
+                "day_bytes": journal.wear.day()[0],  # in the last 24 hours that the device ran
+                "day_bursts": journal.wear.day()[1],
+                "day_bytes_max": journal.wear.day_bytes_max,
+                "short": journal.short,
+                "gaps": journal.gaps,  # how often the file was found damaged and begun anew
             },
             "model": model,
             "outputs": {name: msgspec.to_builtins(state) for name, state in daemon.outputs.state().items()},

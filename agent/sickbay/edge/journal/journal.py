@@ -1,24 +1,38 @@
 """This is the journal: one class, one file, one thread at a time."""
 
 import contextlib
-import fcntl
-import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import IO
 
-from sickbay.edge.journal import ballast, ledger, outbox, schema
+import msgspec
+
+from sickbay.edge.journal import ledger, outbox, room, schema
+from sickbay.edge.journal.disk import Disk, unwritable
 from sickbay.edge.journal.ledger import LedgerRow, Line
 from sickbay.edge.journal.outbox import OutboxRow
 from sickbay.edge.journal.waiting import Waiting, first_boot
+from sickbay.edge.journal.wear import DAY_BYTES_MAX, PAGE_BYTES, Wear
 from sickbay.errors import StoreError
 
+LAZY_S = 5.0  # how long what is not urgent may wait for company; the daemon then calls `flush`
+LAZY_ROWS_MAX = 20  # this many do not wait any longer
 _LAZY_LINES_MAX = 64
 _LAZY_AGE_MAX_S = 1800.0
-_NOTES_MAX = 50
 _KEPT_BYTES_MAX = 4096
-_PAGE_BYTES = 4096
+_SHORT_BYTES = 1 << 20  # of the outbox, on a disk that has no room: as much as memory would hold
+_STALE_EVERY_S = 3600.0
+_UNSAVED_MAX = 256 << 10  # of the wear that is not on the disk yet
+_WEAR = "wear"
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """How much the journal may take: of the disk, of time, of the flash."""
+
+    outbox_bytes: int = 16 << 20
+    ttl_s: float = 30 * 86400.0  # of a message that is no news any more, in time that the device ran
+    day_bytes: int = DAY_BYTES_MAX
 
 
 class Journal:
@@ -29,37 +43,67 @@ class Journal:
     with the next call that writes.
     """
 
-    def __init__(self, folder: Path, budget_bytes: int = 16 << 20) -> None:
-        self.notes: list[str] = []
+    def __init__(
+        self,
+        folder: Path,
+        limits: Limits = Limits(),  # noqa: B008
+        connect: schema.Connect = schema.by_sqlite,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.healthy = True
         self.boot = first_boot()
-        self.bytes_written = 0  # an estimate: log and checkpoint pages
-        self.synced_bursts = 0
         self.outbox_rows = 0
         self.outbox_bytes = 0
-        self._folder = folder
-        self._budget_bytes = budget_bytes
+        self.gone: outbox.Gone = {}  # messages that will never leave, ever
+        self.short = ""  # what the disk is short of, for a person
+        self.wear = Wear(monotonic, limits.day_bytes)
+        self._limits = limits
         self._waiting = Waiting()
-        self._wal_bytes = 0
-        self._db: sqlite3.Connection | None = None
-        self._lock = _take(folder)
+        self._stored = 0, 0  # rows of the outbox on the disk, and their bytes
+        self._ledger_dropped = 0
+        self._taken_up = False
+        self._stale_at_s = 0.0
+        self._disk = Disk(folder, connect, self.wear)
         try:
             self._start()
         except BaseException:
-            self._lock.close()
+            self._disk.close()
             raise
 
     def _start(self) -> None:
-        self._ballast = ballast.load(self._folder)
+        folder = self._disk.folder
         try:
             self._reader()
         except (sqlite3.Error, OSError) as error:
-            self._disconnect()
-            if self._is_read_only() or schema.primary_code(error) in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
-                raise StoreError(_unwritable(self._folder, str(error))) from None
+            self._disk.disconnect()
+            if room.is_read_only(folder) or schema.primary_code(error) in (
+                sqlite3.SQLITE_READONLY,
+                sqlite3.SQLITE_CANTOPEN,
+            ):
+                raise StoreError(unwritable(folder, str(error))) from None
             self._ill(error)
+        self.look()
         with contextlib.suppress(StoreError):
             self.flush()
+
+    @property
+    def notes(self) -> list[str]:
+        return self._disk.notes
+
+    @notes.setter
+    def notes(self, left: list[str]) -> None:
+        self._disk.notes = left
+
+    @property
+    def gaps(self) -> int:
+        """How often the file was found damaged and begun anew: so often was there something that is not in it."""
+        return self._disk.gaps
+
+    @property
+    def waits(self) -> bool:
+        """Whether something is in memory that wants to be on the disk within LAZY_S."""
+        held = self._waiting
+        return bool(held.forgotten or held.rows or held.kept or held.snapshot is not None)
 
     def load(self) -> bytes | None:
         """This returns the node's last snapshot, None on a fresh journal."""
@@ -87,30 +131,37 @@ class Journal:
         held = self._waiting
         try:
             db = self._reader()
-            if not held.rows and not held.forgotten:
-                return outbox.first(db, limit)
+            if not held.rows:
+                first = outbox.first(db, limit + len(held.forgotten))
+                return [row for row in first if row.id not in held.forgotten][:limit]
             stories = [story for story in outbox.stories(db) if story[0] not in held.rows]
         except (sqlite3.Error, OSError) as error:
             self._cannot_read(error)
             stories = []
         stories += [(row.id, row.fault_id, outbox.rank(row.severity)) for row in held.rows.values()]
         ids = [id_ for id_ in outbox.order(stories) if id_ not in held.forgotten][:limit]
-        return [row for id_ in ids if (row := held.rows.get(id_) or self._stored(id_))]
+        return [row for id_ in ids if (row := held.rows.get(id_) or self._row(id_))]
 
-    def forget(self, ids: Sequence[str]) -> list[str]:
-        """This takes messages out of the outbox and returns those that were there, each once, on a full disk too."""
+    def forget(self, ids: Sequence[str], lazy: bool = False) -> list[str]:
+        """This takes messages out of the outbox and returns those that were there, each once, on a full disk too.
+
+        All go in one transaction. `lazy` ones, up to 20, may wait for the next write: after a power cut they are sent once
+        more, and the fleet takes each once.
+        """
         held = self._waiting
         there: list[str] = []
         for id_ in dict.fromkeys(ids):
             if id_ in held.forgotten:
                 continue
             waited = held.rows.pop(id_, None) is not None
-            if self._stored(id_) is not None:
-                held.forgotten[id_] = None
+            row = self._row(id_)
+            if row is not None:
+                held.forgotten[id_] = row.size
                 waited = True
             if waited:
                 there.append(id_)
-        if there:
+        self._tally()
+        if held.forgotten and not (lazy and len(held.forgotten) < LAZY_ROWS_MAX):
             with contextlib.suppress(StoreError):
                 self.flush()
         return there
@@ -138,12 +189,19 @@ class Journal:
         self.flush()
 
     def shed(self) -> dict[str, int]:
-        """This returns how many messages of each severity went overboard for want of room, ever."""
-        total = dict(self._waiting.shed)
-        with contextlib.suppress(sqlite3.Error, OSError):
-            for severity, count in self._reader().execute("SELECT severity, count FROM gone"):
-                total[severity] = total.get(severity, 0) + count
+        """This returns how many messages of each severity will never leave, ever: for want of room, or too old."""
+        total: dict[str, int] = {}
+        for (_, severity, _), count in [*self.gone.items(), *self._waiting.gone.items()]:
+            total[severity] = total.get(severity, 0) + count
         return total
+
+    def shed_by(self) -> dict[str, dict[str, int]]:
+        """This returns the same by class and severity, and by reason: {"class": {"stuck major": 2}, "why": {"age": 2}}."""
+        out: dict[str, dict[str, int]] = {"class": {}, "why": {}}
+        for (class_, severity, why), count in [*self.gone.items(), *self._waiting.gone.items()]:
+            for kind, key in (("class", f"{class_} {severity}".lstrip()), ("why", why)):
+                out[kind][key] = out[kind].get(key, 0) + count
+        return out
 
     def ledger_add(self, lines: Sequence[Line], lazy: bool = False) -> None:
         """This records messages that leave now; never raises, since an escalation matters more than its record.
@@ -170,9 +228,7 @@ class Journal:
 
     def ledger_dropped(self) -> int:
         """This returns how many ledger lines the bound has dropped."""
-        with contextlib.suppress(sqlite3.Error, OSError):
-            return ledger.dropped(self._reader()) + self._waiting.lines_dropped
-        return self._waiting.lines_dropped
+        return self._ledger_dropped + self._waiting.lines_dropped
 
     def flush(self) -> None:
         """This writes what waits in memory; raises StoreError where the disk still takes nothing."""
@@ -185,18 +241,25 @@ class Journal:
                 self._write_again(error)
             except (sqlite3.Error, OSError) as last:
                 self._waiting.bound()
+                self._tally()
                 self._ill(last)
-                raise StoreError(self._advice(last)) from None
+                raise StoreError(self._disk.advice(last)) from None
         self._well()
 
+    def look(self) -> str:
+        """This returns what the disk is short of, "" for nothing. Then only what is grave is added; see `room`."""
+        self.short = room.short(self._disk.folder)
+        return self.short
+
     def close(self) -> None:
-        """This writes what waits and lets the file go."""
+        """This writes what waits, the count of the wear too, and lets the file go."""
         try:
+            if self.wear.unsaved_bytes:
+                self._waiting.kept[_WEAR] = self.wear.saved()
             with contextlib.suppress(StoreError):
                 self.flush()
         finally:
-            self._disconnect()
-            self._lock.close()
+            self._disk.close()
 
     def __enter__(self) -> "Journal":
         return self
@@ -206,64 +269,91 @@ class Journal:
 
     def _write(self) -> None:
         db, held = self._reader(), self._waiting
+        if held.snapshot is not None or held.boot is not None or self.wear.unsaved_bytes > _UNSAVED_MAX:
+            held.kept[_WEAR] = self.wear.saved()
         db.execute("BEGIN IMMEDIATE")
         try:
-            if held.boot is not None:
-                db.execute("INSERT OR REPLACE INTO meta VALUES ('boots', ?)", (held.boot,))
-            if held.snapshot is not None:
-                # A body of the same size is overwritten in place: padding to whole pages halves what is written.
-                body = held.snapshot.ljust(-(-len(held.snapshot) // _PAGE_BYTES) * _PAGE_BYTES, b"\0")
-                db.execute(
-                    "INSERT INTO snapshot VALUES (1, ?, ?)"
-                    " ON CONFLICT (one) DO UPDATE SET length = excluded.length, body = excluded.body",
-                    (len(held.snapshot), body),
-                )
-            db.executemany("DELETE FROM outbox WHERE id = ?", [(id_,) for id_ in held.forgotten])
-            ledger.insert(db, held.lines)  # counts attempts of rows on the disk; those that waited bring their own
-            outbox.insert(db, held.rows.values())
-            gone = outbox.shed(db, self._budget_bytes) if held.rows else {}
-            db.executemany("INSERT OR REPLACE INTO kept VALUES (?, ?)", held.kept.items())
-            outbox.count_gone(db, held.shed, "memory")
-            rows, size = outbox.totals(db) if held.rows or held.forgotten else (self.outbox_rows, self.outbox_bytes)
+            gone = self._put(db, held)
+            stored, dropped = outbox.totals(db), ledger.dropped(db)
             db.execute("COMMIT")
         except BaseException:
             with contextlib.suppress(sqlite3.Error):
                 db.execute("ROLLBACK")
             raise
-        self.outbox_rows, self.outbox_bytes = rows, size
+        if _WEAR in held.kept:
+            self.wear.unsaved_bytes = 0
+        self._count(held.gone)
         held.clear()
+        self._stored, self._ledger_dropped = stored, dropped
+        self._tally()
         if gone:
-            told = ", ".join(f"{count} {severity}" for severity, count in gone.items())
-            self._note(f"outbox: over its {self._budget_bytes} bytes; thrown overboard: {told}")
-        self._account(db)
+            self._count(gone)
+            aged = all(why == outbox.AGE for _, _, why in gone)
+            why = "too old to be news" if aged else f"over its {self._limits.outbox_bytes} bytes or short of room"
+            self._disk.note(f"outbox: {why}; thrown overboard: {outbox.told(gone)}")
+        self._disk.account(bool(self.short))
+
+    def _put(self, db: sqlite3.Connection, held: Waiting) -> outbox.Gone:
+        """This puts all that waits into a transaction, and returns what the outbox lost by it."""
+        if held.boot is not None:
+            db.execute("INSERT OR REPLACE INTO meta VALUES ('boots', ?)", (held.boot,))
+        if held.snapshot is not None:
+            # A body of the same size is overwritten in place: padding to whole pages halves what is written.
+            body = held.snapshot.ljust(-(-len(held.snapshot) // PAGE_BYTES) * PAGE_BYTES, b"\0")
+            db.execute(
+                "INSERT INTO snapshot VALUES (1, ?, ?)"
+                " ON CONFLICT (one) DO UPDATE SET length = excluded.length, body = excluded.body",
+                (len(held.snapshot), body),
+            )
+        db.executemany("INSERT OR REPLACE INTO kept VALUES (?, ?)", list(held.kept.items()))
+        db.executemany("DELETE FROM outbox WHERE id = ?", [(id_,) for id_ in held.forgotten])
+        # The ledger counts attempts of rows on the disk; those that waited bring their own.
+        ledger.insert(db, list(held.lines), grow=not self.short)
+        outbox.count_gone(db, held.gone)
+        gone = self._expired(db)
+        if held.rows:
+            budget = self._limits.outbox_bytes
+            outbox.insert(db, held.rows.values(), self.wear.lived_s())
+            gone |= outbox.shed(db, min(budget, _SHORT_BYTES) if self.short else budget, budget)
+        return gone
+
+    def _expired(self, db: sqlite3.Connection) -> outbox.Gone:
+        """This takes out, once an hour, what is too old to be news."""
+        now_s = self.wear.lived_s()
+        if now_s < self._stale_at_s:
+            return {}
+        self._stale_at_s = now_s + _STALE_EVERY_S
+        return outbox.expire(db, now_s - self._limits.ttl_s)
 
     def _write_again(self, error: Exception) -> None:
         """This mends what can be mended, then writes once more."""
         if isinstance(error, sqlite3.Error) and schema.is_corrupt(error):
             self._replace(error)
-        elif schema.is_full(error) or self._is_full():
-            if ballast.drop(self._folder):
-                self._ballast = False
-                self._note(f"{self._folder}: the disk is full; the ballast was freed to go on. Make room on it")
-            with contextlib.suppress(sqlite3.Error):  # the log's own room, once it is folded in
-                self._reader().execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            self._wal_bytes = self._wal_size()
+        elif schema.is_full(error) or room.is_full(self._disk.folder):
+            self._disk.make_room()
         else:
-            # After an I/O error the connection may hold a stale view of the file.
-            self._disconnect()
+            self._disk.disconnect()
         self._write()
 
     def _reader(self) -> sqlite3.Connection:
-        if self._db is None:
-            self._db = schema.connect(self._folder, self.notes)
-            if self._waiting.boot is not None:  # this start is not counted yet
-                found = self._db.execute("SELECT value FROM meta WHERE key = 'boots'").fetchone()
-                self.boot = self._waiting.boot = found[0] + 1 if found else self.boot
-            self.outbox_rows, self.outbox_bytes = outbox.totals(self._db)
-            self._wal_bytes = self._wal_size()
-        return self._db
+        return self._disk.db(self._opened)
 
-    def _stored(self, id_: str) -> OutboxRow | None:
+    def _opened(self, db: sqlite3.Connection) -> None:
+        """This takes up what a file that was just opened knows."""
+        if self._waiting.boot is not None:  # this start is not counted yet
+            found = db.execute("SELECT value FROM meta WHERE key = 'boots'").fetchone()
+            self.boot = self._waiting.boot = found[0] + 1 if found else self.boot
+        if not self._taken_up:
+            self._taken_up = True
+            kept = db.execute("SELECT value FROM kept WHERE key = ?", (_WEAR,)).fetchone()
+            if kept is not None:
+                self.wear.take_up(bytes(kept[0]))
+            self.wear.at_least(outbox.newest_s(db))
+        self.gone = outbox.read_gone(db)
+        self._stored, self._ledger_dropped = outbox.totals(db), ledger.dropped(db)
+        self._tally()
+
+    def _row(self, id_: str) -> OutboxRow | None:
         try:
             return outbox.get(self._reader(), id_)
         except (sqlite3.Error, OSError) as error:
@@ -279,96 +369,30 @@ class Journal:
             self._ill(error)
 
     def _replace(self, error: Exception) -> None:
-        self._disconnect()
-        where = schema.move_aside(self._folder)
+        rows = self._stored[0]
+        self._disk.replace(f"{error}; {rows} messages that had not left went with it" if rows else str(error))
         self._waiting.boot = self.boot
-        self.outbox_rows = self.outbox_bytes = 0
-        self._note(f"{self._folder / schema.FILE}: found damaged ({error}); moved aside to {where.name}")
+        self._stored = 0, 0
+        self._tally()
 
-    def _account(self, db: sqlite3.Connection) -> None:
-        """This counts what a commit wrote and folds a long log into the database."""
-        size = self._wal_size()
-        self.bytes_written += max(0, size - self._wal_bytes)
-        self.synced_bursts += 1
-        self._wal_bytes = size
-        if size < schema.CHECKPOINT_BYTES:
-            return
-        with contextlib.suppress(sqlite3.Error):  # a reader in the way, or no room: the next commit tries again
-            db.execute("PRAGMA busy_timeout=100")
-            busy, _, _ = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-            db.execute("PRAGMA busy_timeout=5000")
-            if not busy:
-                self.bytes_written += min(size, db.execute("PRAGMA page_count").fetchone()[0] * _PAGE_BYTES)
-                self.synced_bursts += 1
-                self._wal_bytes = 0
+    def _tally(self) -> None:
+        """This counts what is in the outbox: what is stored and not forgotten, and what waits in memory."""
+        held = self._waiting
+        self.outbox_rows = self._stored[0] - len(held.forgotten) + len(held.rows)
+        lighter = sum(held.forgotten.values())
+        self.outbox_bytes = self._stored[1] - lighter + sum(row.size for row in held.rows.values())
 
-    def _wal_size(self) -> int:
-        try:
-            return Path(f"{self._folder / schema.FILE}-wal").stat().st_size
-        except OSError:
-            return 0
-
-    def _disconnect(self) -> None:
-        if self._db is not None:
-            with contextlib.suppress(sqlite3.Error):
-                self._db.close()
-            self._db = None
-
-    def _is_full(self) -> bool:
-        try:
-            room = os.statvfs(self._folder)
-        except OSError:
-            return False
-        return room.f_bavail * room.f_frsize < 64 * 1024
-
-    def _is_read_only(self) -> bool:
-        try:
-            return bool(os.statvfs(self._folder).f_flag & os.ST_RDONLY)
-        except OSError:
-            return False
-
-    def _advice(self, error: Exception) -> str:
-        where = self._folder
-        if self._is_read_only():
-            return f"{where}: the file system is read-only now; kept in memory. Check the disk, remount it for writing"
-        if schema.is_full(error) or self._is_full():
-            return f"{where}: no room left; kept in memory. Make room: it is written as soon as there is some"
-        return f"{where}: cannot be written ({error}); kept in memory. Check the disk"
+    def _count(self, gone: outbox.Gone) -> None:
+        for key, count in gone.items():
+            self.gone[key] = self.gone.get(key, 0) + count
 
     def _ill(self, error: Exception) -> None:
         if self.healthy:
             self.healthy = False
-            self._note(self._advice(error))
+            self._disk.note(self._disk.advice(error))
 
     def _well(self) -> None:
         if not self.healthy:
             self.healthy = True
-            self._note(f"{self._folder}: can be written again; everything that waited is on the disk")
-        if not self._ballast:
-            self._ballast = ballast.load(self._folder)
-
-    def _note(self, text: str) -> None:
-        self.notes.append(text)
-        del self.notes[:-_NOTES_MAX]
-
-
-def _take(folder: Path) -> IO[bytes]:
-    """This returns the held lock on the folder: two daemons on one journal would undo each other's work."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o750)
-        lock = (folder / "sickbay.lock").open("ab")
-    except OSError as error:
-        raise StoreError(_unwritable(folder, error.strerror or str(error))) from None
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        lock.close()
-        raise StoreError(
-            f"{folder}: another sickbay is at work with this state folder; not opened. Stop it, or set paths.state"
-        ) from None
-    return lock
-
-
-def _unwritable(folder: Path, why: str) -> str:
-    mend = "Give it to the user that runs sickbay, or set paths.state"
-    return f"{folder}: the state folder cannot be written ({why}); not opened. {mend}"
+            self._disk.note(f"{self._disk.folder}: can be written again; everything that waited is on the disk")
+        self._disk.refill()

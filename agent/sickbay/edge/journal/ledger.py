@@ -1,12 +1,13 @@
 """This is the record of every message that left the device, to be read without a network."""
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 import msgspec
 
 ROWS_MAX = 10_000
+ROWS_LEAST = 100  # on a disk that has no room
 
 
 class Line(Protocol):
@@ -47,8 +48,15 @@ def row_of(line: Line) -> LedgerRow:
     return LedgerRow(line.at, line.topic, line.what, line.why, line.bytes, line.id)
 
 
-def insert(db: sqlite3.Connection, rows: Iterable[LedgerRow]) -> None:
-    """This adds rows, counts an attempt for those still in the outbox, and drops the oldest beyond the bound."""
+def insert(db: sqlite3.Connection, rows: Sequence[LedgerRow], grow: bool = True) -> None:
+    """This adds rows, counts an attempt for those still in the outbox, and drops the oldest beyond the bound.
+
+    Where it must not `grow`, each new row takes the place of the oldest.
+    """
+    if not rows:
+        return
+    first, last = db.execute("SELECT coalesce(min(n), 1), coalesce(max(n), 0) FROM ledger").fetchone()
+    rows_max = ROWS_MAX if grow else max(ROWS_LEAST, last - first + 1)
     for row in rows:
         db.execute(
             "INSERT INTO ledger (at, topic, what, why, bytes, id) VALUES (?,?,?,?,?,?)",
@@ -56,7 +64,7 @@ def insert(db: sqlite3.Connection, rows: Iterable[LedgerRow]) -> None:
         )
         if row.id:
             db.execute("UPDATE outbox SET attempts = attempts + 1 WHERE id = ?", (row.id,))
-    db.execute("DELETE FROM ledger WHERE n <= (SELECT max(n) FROM ledger) - ?", (ROWS_MAX,))
+    db.execute("DELETE FROM ledger WHERE n <= (SELECT max(n) FROM ledger) - ?", (rows_max,))
 
 
 def read(db: sqlite3.Connection, since: float) -> Iterator[LedgerRow]:

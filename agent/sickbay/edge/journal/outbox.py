@@ -21,12 +21,24 @@ SELECT id FROM (
 # Never a graver one before a lesser one. Within a severity first an 'updated' that a later revision replaces, then
 # any other replaced one (the later one tells the whole story), then 'updated', then the rest; oldest first.
 _OVERBOARD = """
-SELECT id, rank, bytes FROM (
-    SELECT id, seq, rank, bytes, kind,
+SELECT id, rank, bytes, class FROM (
+    SELECT id, seq, rank, bytes, kind, class,
            seq < MAX(seq) OVER (PARTITION BY fault_id) AS replaced
     FROM outbox)
 ORDER BY rank DESC, (replaced AND kind = 'updated') DESC, replaced DESC, kind = 'updated' DESC, seq LIMIT 256
 """
+
+# By age go revisions that a later one replaces, and stories that are over. What is still open is news however old it is, and
+# so is what was critical.
+_STALE = """
+SELECT id, rank, class FROM (
+    SELECT id, rank, class, kind, lived, seq < MAX(seq) OVER (PARTITION BY fault_id) AS replaced
+    FROM outbox)
+WHERE lived < ? AND rank > 0 AND (replaced OR kind = 'closed')
+"""
+
+Gone = dict[tuple[str, str, str], int]  # (class, severity, why): messages that will never leave
+MEMORY, ROOM, AGE = "memory", "room", "age"
 
 
 class OutboxRow(msgspec.Struct, frozen=True):
@@ -41,6 +53,7 @@ class OutboxRow(msgspec.Struct, frozen=True):
     created: float  # wall time, seconds since 1970
     consent: str  # the line of the configuration that lets it leave
     attempts: int = 0  # how often it was handed to a broker
+    class_: str = ""  # of the fault
 
     @property
     def size(self) -> int:
@@ -63,15 +76,19 @@ def order(stories: Sequence[tuple[str, str, int]]) -> list[str]:
     return [id_ for _, _, id_ in sorted(keys)]
 
 
-def insert(db: sqlite3.Connection, rows: Iterable[OutboxRow]) -> None:
+def insert(db: sqlite3.Connection, rows: Iterable[OutboxRow], lived_s: float) -> None:
     """This adds rows; one whose id is there already stays as it was."""
     db.executemany(
-        "INSERT OR IGNORE INTO outbox (id, fault_id, rank, kind, topic, consent, created, attempts, bytes, payload)"
-        " VALUES (?,?,?,?,?,?,?,?,?,?)",
-        (
-            (r.id, r.fault_id, rank(r.severity), r.kind, r.topic, r.consent, r.created, r.attempts, r.size, r.payload)
+        "INSERT OR IGNORE INTO outbox"
+        " (id, fault_id, rank, kind, topic, consent, created, attempts, bytes, payload, class, lived)"
+        " VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
+        [
+            (
+                *(r.id, r.fault_id, rank(r.severity), r.kind, r.topic, r.consent, r.created),
+                *(r.attempts, r.size, r.payload, r.class_, lived_s),
+            )
             for r in rows
-        ),
+        ],
     )
 
 
@@ -89,7 +106,8 @@ def stories(db: sqlite3.Connection) -> list[tuple[str, str, int]]:
 def get(db: sqlite3.Connection, id_: str) -> OutboxRow | None:
     """This returns the row with that id."""
     row = db.execute(
-        "SELECT id, fault_id, rank, kind, topic, payload, created, consent, attempts FROM outbox WHERE id = ?", (id_,)
+        "SELECT id, fault_id, rank, kind, topic, payload, created, consent, attempts, class FROM outbox WHERE id = ?",
+        (id_,),
     ).fetchone()
     if row is None:
         return None
@@ -102,25 +120,59 @@ def totals(db: sqlite3.Connection) -> tuple[int, int]:
     return int(rows), int(size)
 
 
-def shed(db: sqlite3.Connection, budget_bytes: int) -> dict[str, int]:
-    """This throws the least grave overboard until the rest fits, and returns how many of each severity went."""
-    gone: dict[str, int] = {}
-    over = totals(db)[1] - budget_bytes
-    while over > 0:
-        for id_, rank_, size in db.execute(_OVERBOARD).fetchall():
+def shed(db: sqlite3.Connection, budget_bytes: int, grave_bytes: int) -> Gone:
+    """This throws the least grave overboard until the rest fits, and returns what went.
+
+    What is critical may fill `grave_bytes`, which is no less than the budget.
+    """
+    gone: Gone = {}
+    size = totals(db)[1]
+    while size > budget_bytes:
+        for id_, rank_, bytes_, class_ in db.execute(_OVERBOARD).fetchall():
+            if size <= (budget_bytes if rank_ else grave_bytes):
+                return _counted(db, gone)
             db.execute("DELETE FROM outbox WHERE id = ?", (id_,))
-            severity = _SEVERITIES.get(rank_, "minor")
-            gone[severity] = gone.get(severity, 0) + 1
-            over -= size
-            if over <= 0:
-                break
-    count_gone(db, gone, "room")
+            _add(gone, (class_, _SEVERITIES.get(rank_, "minor"), ROOM))
+            size -= bytes_
+    return _counted(db, gone)
+
+
+def expire(db: sqlite3.Connection, before_s: float) -> Gone:
+    """This takes out what came before that time of the device's life and is no news any more, and returns what went."""
+    gone: Gone = {}
+    for id_, rank_, class_ in db.execute(_STALE, (before_s,)).fetchall():
+        db.execute("DELETE FROM outbox WHERE id = ?", (id_,))
+        _add(gone, (class_, _SEVERITIES.get(rank_, "minor"), AGE))
+    return _counted(db, gone)
+
+
+def newest_s(db: sqlite3.Connection) -> float:
+    """This returns the latest time of the device's life at which a row came, 0 where there is none."""
+    return float(db.execute("SELECT coalesce(max(lived), 0) FROM outbox").fetchone()[0])
+
+
+def count_gone(db: sqlite3.Connection, gone: Gone) -> None:
+    """This adds to the count of messages that will never leave."""
+    db.executemany(
+        "INSERT INTO gone VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET count = count + ?4",
+        [(*key, count) for key, count in gone.items()],
+    )
+
+
+def read_gone(db: sqlite3.Connection) -> Gone:
+    """This returns how many messages will never leave, ever."""
+    return {(c, s, why): n for c, s, why, n in db.execute("SELECT class, severity, why, count FROM gone")}
+
+
+def told(gone: Gone) -> str:
+    """This returns the counts for a person, e.g. "3 major stuck"."""
+    return ", ".join(f"{count} {severity} {class_}".rstrip() for (class_, severity, _), count in sorted(gone.items()))
+
+
+def _counted(db: sqlite3.Connection, gone: Gone) -> Gone:
+    count_gone(db, gone)
     return gone
 
 
-def count_gone(db: sqlite3.Connection, gone: dict[str, int], why: str) -> None:
-    """This counts messages that will never leave, by severity."""
-    db.executemany(
-        "INSERT INTO gone VALUES ('', ?1, ?2, ?3) ON CONFLICT DO UPDATE SET count = count + ?3",
-        [(severity, why, count) for severity, count in gone.items()],
-    )
+def _add(gone: Gone, key: tuple[str, str, str]) -> None:
+    gone[key] = gone.get(key, 0) + 1

@@ -5,6 +5,7 @@ import errno
 import os
 import re
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 from sickbay.errors import SickbayError
@@ -62,20 +63,28 @@ class ForeignFileError(SickbayError, ValueError):
     """This is a file that some other program, or another version, wrote."""
 
 
-def connect(folder: Path, notes: list[str]) -> sqlite3.Connection:
+Connect = Callable[[Path], sqlite3.Connection]
+
+
+def by_sqlite(path: Path) -> sqlite3.Connection:
+    """This returns a bare connection. One thread at a time uses it; it need not be the one that opened it."""
+    return sqlite3.connect(path, timeout=5.0, isolation_level=None, check_same_thread=False)
+
+
+def connect(folder: Path, notes: list[str], bare: Connect) -> sqlite3.Connection:
     """This returns a connection to a sound database; what was unsound is moved aside and told in `notes`.
 
     Raises sqlite3.OperationalError where the disk will not have it (full, read-only, broken).
     """
     path = folder / FILE
     try:
-        return _open(path)
+        return _open(path, bare)
     except (sqlite3.DatabaseError, ForeignFileError, IsADirectoryError) as error:
         if isinstance(error, sqlite3.DatabaseError) and not is_corrupt(error) and not path.is_dir():
             raise
         where = move_aside(folder)
         notes.append(f"{path}: not usable ({error}); moved aside to {where.name} and started afresh")
-        return _open(path)
+        return _open(path, bare)
 
 
 def is_corrupt(error: sqlite3.Error) -> bool:
@@ -96,7 +105,7 @@ def primary_code(error: Exception) -> int:
 def move_aside(folder: Path) -> Path:
     """This renames the database with its -wal and -shm to sickbay.db.corrupt-N and keeps the newest three."""
     path = folder / FILE
-    number = max(_aside(folder), default=0) + 1
+    number = newest_aside(folder) + 1
     target = folder / f"{FILE}.corrupt-{number}"
     for suffix in ("-wal", "-shm", ""):
         with contextlib.suppress(FileNotFoundError):
@@ -118,16 +127,20 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
+def newest_aside(folder: Path) -> int:
+    """This returns the number of the newest file that was moved aside, 0 where there is none."""
+    return max(_aside(folder), default=0)
+
+
 def _aside(folder: Path) -> list[int]:
     found = (re.fullmatch(rf"{re.escape(FILE)}\.corrupt-(\d+)", entry.name) for entry in folder.iterdir())
     return [int(match.group(1)) for match in found if match]
 
 
-def _open(path: Path) -> sqlite3.Connection:
+def _open(path: Path, bare: Connect) -> sqlite3.Connection:
     if path.is_dir():
         raise IsADirectoryError(f"{path.name} is a folder")
-    # One thread at a time uses the connection; it need not be the one that opened it.
-    db = sqlite3.connect(path, timeout=5.0, isolation_level=None, check_same_thread=False)
+    db = bare(path)
     try:
         _prepare(db)
     except BaseException:

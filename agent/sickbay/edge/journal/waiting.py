@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import msgspec
 
 from sickbay.edge.journal.ledger import LedgerRow, Line, row_of
-from sickbay.edge.journal.outbox import OutboxRow, rank
+from sickbay.edge.journal.outbox import MEMORY, Gone, OutboxRow, rank
 
 BYTES_MAX = 1 << 20
 LINES_MAX = 1000
@@ -30,9 +30,9 @@ class Waiting:
         self.rows: dict[str, OutboxRow] = {}
         self.lines: deque[LedgerRow] = deque(maxlen=LINES_MAX)
         self.lines_dropped = 0
-        self.forgotten: dict[str, None] = {}
+        self.forgotten: dict[str, int] = {}  # id: size
         self.kept: dict[str, bytes] = {}
-        self.shed: dict[str, int] = {}
+        self.gone: Gone = {}
 
     def add(self, rows: Iterable[OutboxRow], lines: Iterable[Line]) -> None:
         """This takes messages and ledger lines in."""
@@ -58,7 +58,8 @@ class Waiting:
                 break
             over -= row.size
             del self.rows[row.id]
-            self.shed[row.severity] = self.shed.get(row.severity, 0) + 1
+            key = (row.class_, row.severity, MEMORY)
+            self.gone[key] = self.gone.get(key, 0) + 1
 
     def only_lines(self) -> bool:
         """This returns whether nothing but ledger lines waits."""
@@ -69,7 +70,7 @@ class Waiting:
         return not self.lines and not self._more_than_lines()
 
     def _more_than_lines(self) -> bool:
-        return bool(self.boot or self.rows or self.forgotten or self.shed or self.kept or self.snapshot is not None)
+        return bool(self.boot or self.rows or self.forgotten or self.gone or self.kept or self.snapshot is not None)
 
     def clear(self) -> None:
         """This forgets everything, since it is on the disk now."""
@@ -78,4 +79,4 @@ class Waiting:
         self.lines.clear()
         self.forgotten.clear()
         self.kept.clear()
-        self.shed.clear()
+        self.gone.clear()
