@@ -8,12 +8,13 @@ from typing import Literal
 
 import msgspec
 
-from sickbay import toml
+from sickbay import pids, toml
 from sickbay.core.equipment import Equipment, Mode, Output, Part, Policy, Signal
 from sickbay.errors import ConfigError
 
 LEARN_ROWS_LEAST = 40  # fewer say nothing of how a signal wanders
 YEAR_S = 366 * 86400.0
+ORDER_KEYS_MAX = 16
 
 
 class Struct(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -89,7 +90,17 @@ class Replay(Struct, frozen=True, tag_field="driver", tag="replay"):
     time_column: str = ""  # "": found out
 
 
-Source = SerialLine | Gpio | Replay
+class Obd(Struct, frozen=True, tag_field="driver", tag="obd"):
+    """[sources.X] driver = "obd": an ELM327-class adapter in a car's diagnostic socket."""
+
+    port: str
+    baud: int = 0  # 0: found out
+    pids: dict[str, str] = {}  # field -> "0105" or a standard name; a field that is a standard name needs no line
+    timeout_s: float = 2.0  # for one answer; four times as long while it looks for the car's protocol
+    asleep_s: float = 10.0  # how often a car that is switched off is looked at
+
+
+Source = SerialLine | Gpio | Replay | Obd
 
 
 class SignalTable(Struct, frozen=True, rename={"from_": "from"}):
@@ -104,6 +115,8 @@ class SignalTable(Struct, frozen=True, rename={"from_": "from"}):
     substitute: str | None = None
     sentinel: float | tuple[float, ...] = ()
     lsb: float = 0.0
+    limit_low: float | None = None
+    limit_high: float | None = None
     isolate: Mode | None = None
 
 
@@ -142,7 +155,16 @@ class PolicyTable(Struct, frozen=True):
     cycle_s: float = 86400.0
     corroborate_rows: int = 30
     learn_rows: int = 400
+    warn_ahead_s: float = 604_800.0
     false_alarms_per_month: float = 0.1
+
+
+class OrdersTable(Struct, frozen=True):
+    """[orders]: who may order from afar, and how much."""
+
+    keys: tuple[str, ...] = ()  # files of public keys; a bare name is a systemd credential where there are any
+    two_key: bool = False
+    tighten_max: float = 1.5
 
 
 class Config(Struct, frozen=True):
@@ -156,6 +178,7 @@ class Config(Struct, frozen=True):
     outputs: dict[str, OutputTable] = {}
     parts: dict[str, PartTable] = {}
     policy: PolicyTable = PolicyTable()
+    orders: OrdersTable = OrdersTable()
 
 
 def load(path: Path) -> Config:
@@ -163,7 +186,16 @@ def load(path: Path) -> Config:
     config = parse(toml.read(path), path.name)
     base, paths = path.absolute().parent, config.paths
     placed = {key: str(base / Path(at).expanduser()) for key in ("state", "socket") if (at := getattr(paths, key))}
-    return msgspec.structs.replace(config, paths=msgspec.structs.replace(paths, **placed))
+    orders = msgspec.structs.replace(config.orders, keys=tuple(_placed(base, key) for key in config.orders.keys))
+    return msgspec.structs.replace(config, paths=msgspec.structs.replace(paths, **placed), orders=orders)
+
+
+def _placed(base: Path, file: str) -> str:
+    """This returns where a file is: a bare name is a systemd credential where there are any (systemd.exec(5), LoadCredential=)."""
+    credentials = os.environ.get("CREDENTIALS_DIRECTORY")
+    if credentials and "/" not in file and (Path(credentials) / file).exists():
+        return str(Path(credentials) / file)
+    return str(base / Path(file).expanduser())
 
 
 def parse(text: str, name: str = "config") -> Config:
@@ -191,6 +223,8 @@ def equipment(config: Config) -> Equipment:
             rate_max_per_s=table.rate_max_per_s,
             sentinels=table.sentinel if isinstance(table.sentinel, tuple) else (table.sentinel,),
             lsb=table.lsb,
+            limit_low=table.limit_low,
+            limit_high=table.limit_high,
             redundant_with=table.redundant_with,
             substitute=table.substitute,
             isolate=table.isolate,
@@ -225,7 +259,10 @@ def equipment(config: Config) -> Equipment:
         cycle_ms=round(p.cycle_s * 1000),
         corroborate_rows=p.corroborate_rows,
         learn_rows=p.learn_rows,
+        warn_ahead_ms=round(p.warn_ahead_s * 1000),
         false_alarms_per_month=p.false_alarms_per_month,
+        two_key=config.orders.two_key,
+        tighten_max=config.orders.tighten_max,
     )
     return Equipment(device_id(config), signals, parts, outputs, policy)
 
@@ -281,7 +318,7 @@ def _impossible(config: Config) -> Iterator[str]:
         if part.min_signals is not None and not 0 <= part.min_signals <= len(part.signals):
             yield f"parts.{name}.min_signals: {part.min_signals} is not between 0 and its {len(part.signals)} signals"
     p = config.policy
-    for key in ("cooldown_s", "probation_s", "trial_s"):
+    for key in ("cooldown_s", "probation_s", "trial_s", "warn_ahead_s"):
         yield from _outside(f"policy.{key}", getattr(p, key), 0.0, YEAR_S)
     yield from _outside("policy.cycle_s", p.cycle_s, 1.0, YEAR_S)
     yield from _outside("policy.learn_rows", p.learn_rows, LEARN_ROWS_LEAST, 100_000)
@@ -289,6 +326,9 @@ def _impossible(config: Config) -> Iterator[str]:
     yield from _outside("policy.isolated_max", p.isolated_max, 0, 10_000)
     yield from _outside("policy.relapses_max", p.relapses_max, 0, 10_000)
     yield from _outside("policy.false_alarms_per_month", p.false_alarms_per_month, 1e-6, 1000.0)
+    yield from _outside("orders.tighten_max", config.orders.tighten_max, 1.0, 3.0)
+    if len(config.orders.keys) > ORDER_KEYS_MAX:
+        yield f"orders.keys: {len(config.orders.keys)} keys are more than the {ORDER_KEYS_MAX} that are kept apart. Remove some"
 
 
 def _outside(key: str, value: float, least: float, most: float) -> Iterator[str]:
@@ -355,6 +395,9 @@ def _impossible_source(at: str, driver: Source, fields: dict[str, str]) -> Itera
                 yield f"signals.{fields[field]}.from: {at} has no input {field!r}.{mend}"
         for name, pin in driver.inputs.items():
             yield from _outside(f"{at}.inputs.{name}.pulses_per_rev", pin.pulses_per_rev, 0.0, 1e6)
+    elif isinstance(driver, Obd):
+        yield from pids.complaints(at, driver.port, driver.pids, fields)
+        yield from _outside(f"{at}.timeout_s", driver.timeout_s, 0.01, 60.0)
     else:
         if not driver.path:
             yield f"{at}.path: empty. Name a recording"

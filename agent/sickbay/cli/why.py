@@ -27,6 +27,8 @@ def _show(found: dict[str, Any]) -> None:
     _line("rule", found["rule"])
     if found["by"] not in ("", "machine", "released"):
         _line("ordered by", found["by"])
+    for standing in found["standing"]:
+        _line("by order", standing["says"])
     for fault in found["faults"]:
         print()
         _line("fault", f"{fault['id']}: {fault['class']}, {fault['severity']}, whose: {fault['layer']}")
@@ -34,6 +36,7 @@ def _show(found: dict[str, Any]) -> None:
             _line("for", text)
         for text in fault["counter_evidence"]:
             _line("against", text)
+        _line("outlook", fault["outlook"])
         _line("released", fault["releases"])
         _line("do next", fault["next_step"])
         _line("seen", f"{fault['occurrences']} times on this unit with this one, which began {ago(fault['first'])}")

@@ -8,6 +8,7 @@ from sickbay.core.disagreement import Disagreement
 from sickbay.core.equipment import Part, Signal
 from sickbay.core.fault import Entry
 from sickbay.core.reading import Quality
+from sickbay.core.trend import FINEST_MS, Trend
 
 RING = 64  # readings kept of each signal for the freeze frame
 
@@ -27,6 +28,7 @@ class Channel:
         "silent",
         "spec",
         "substitute",
+        "trend",
         "twins",
         "value",
     )
@@ -42,6 +44,8 @@ class Channel:
         self.silent = False
         self.masked = False
         self.substitute: str | None = None
+        limited = spec.limit_low is not None or spec.limit_high is not None
+        self.trend = Trend(max(FINEST_MS, 4 * spec.every_ms)) if limited else None
         self.rows: list[tuple[PartRow, int]] = []  # where its readings go
         self.twins: Twins | None = None  # those that measure the same thing
         self.ring: deque[tuple[int, float | None]] = deque(maxlen=RING)

@@ -50,6 +50,9 @@ CLASSES: dict[str, FaultClass] = {
     "anomaly": FaultClass(
         "part", _AT_ONCE, "runs unlike its normal", "Look at the part named, beginning with the signal that moved most."
     ),
+    "wear": FaultClass(
+        "part", _AT_ONCE, "wears", "Plan its overhaul or replacement before the time given; order the spare part now."
+    ),
     "no_effect": FaultClass(
         "part", _AT_ONCE, "did not follow its order", "Check the relay, its coil supply and its contacts."
     ),

@@ -29,6 +29,10 @@ class Signal(msgspec.Struct, frozen=True):
     high: float | None = None
     rate_max_per_s: float | None = None
     sentinels: tuple[float, ...] = ()
+    limit_low: float | None = (
+        None  # what the machine must not fall below in service, unlike `low`, which nothing can be
+    )
+    limit_high: float | None = None
     lsb: float = 0.0  # smallest step of the sensor, 0: found out
     redundant_with: str | None = None
     substitute: str | None = None
@@ -67,6 +71,7 @@ class Policy(msgspec.Struct, frozen=True):
     cycle_ms: int = 86_400_000  # an operation cycle
     corroborate_rows: int = 30  # rows that peers are given to confirm what one signal alone says
     learn_rows: int = 400  # rows of normal running from which a unit without a baseline learns
+    warn_ahead_ms: int = 604_800_000  # wear is told once its limit is likely to be reached within this
     false_alarms_per_month: float = 0.1  # what the owner accepts of a part; thresholds follow from it
     two_key: bool = False  # whether two keys together may release from afar what is not essential
     tighten_max: float = 1.5  # how much stricter an order from afar may have a target judged
@@ -119,6 +124,8 @@ def check(equipment: Equipment) -> None:
                 raise ConfigError(f"signals.{s.name}.{key}: {other!r} is not another signal")
         if s.low is not None and s.high is not None and s.low >= s.high:
             raise ConfigError(f"signals.{s.name}.range: {s.low:g} is not below {s.high:g}")
+        if s.limit_low is not None and s.limit_high is not None and s.limit_low >= s.limit_high:
+            raise ConfigError(f"signals.{s.name}: limit_low {s.limit_low:g} is not below limit_high {s.limit_high:g}")
     driven: dict[str, str] = {}
     for p in equipment.parts:
         unknown = [name for name in p.signals if name not in signals]

@@ -1,6 +1,6 @@
 """This takes in readings and what sources say of their lines, and turns them into results."""
 
-from sickbay.core import casework, parts, twins
+from sickbay.core import anticipating, casework, parts, twins
 from sickbay.core.channel import Channel
 from sickbay.core.classes import CLASSES, SENSOR_CHECKS
 from sickbay.core.diagnosis import Finding, silence
@@ -43,6 +43,8 @@ def reading(ward: Ward, reading: Reading) -> None:
         row.seen |= bit
         if row.seen == row.full:
             parts.close_row(ward, row, at)
+    if channel.trend is not None and value is not None and channel.quality is Quality.GOOD:
+        anticipating.heard(ward, channel, value)
     if channel.twins is not None:
         twins.heard(ward, channel.twins, channel)
 
@@ -100,6 +102,8 @@ def line(ward: Ward, state: LineState) -> None:
         says = state.detail or "it does not answer"
         finding = Finding("line", source, "unplugged", (f"{source}: {says}",))
         _line_lost(ward, source, finding, says)
+    elif state.alive and state.asleep:
+        _fell_asleep(ward, source, state.detail)
     elif state.alive and not _is_mute(ward, source):
         _line_back(ward, source)
     frames = state.good + state.garbage
@@ -120,6 +124,15 @@ def _line_lost(ward: Ward, source: str, finding: Finding, says: str) -> None:
         channel = ward.channels.get(other.target)
         if case and other.class_ == "silent" and channel is not None and channel.spec.source == source:
             other.overlay.suppressed_by = case.id
+
+
+def _fell_asleep(ward: Ward, source: str, says: str) -> None:
+    """This takes a source's signals for silent, and nothing for a fault: the first reading wakes each of them."""
+    _line_back(ward, source)
+    if not _is_mute(ward, source):
+        ward.emit("note", source, says=says)
+    for channel in ward.by_source.get(source, []):
+        channel.silent, channel.quality = True, Quality.SILENT
 
 
 def _is_mute(ward: Ward, source: str) -> bool:

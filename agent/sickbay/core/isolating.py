@@ -20,10 +20,13 @@ _EVENT_OF = {
 
 
 def isolate(ward: Ward, case: Case) -> None:
-    """This asks for isolation where the diagnosis names a sensor or a part, and nothing else explains it."""
+    """This asks for isolation where the diagnosis names a sensor or a part, and nothing else explains it.
+
+    Never for wear: it is told so that a person can act in time, and the part still does its work.
+    """
     sensor = case.layer == "sensor" and case.target in ward.channels
     part = case.layer == "part" and case.target in ward.rows
-    if (sensor or part) and case.overlay.suppressed_by is None:
+    if (sensor or part) and case.class_ != "wear" and case.overlay.suppressed_by is None:
         reason = f"{CLASSES[case.class_].says} ({case.id})"
         moved(ward, ward.quarantine.fault(case.target, reason, ward.now_ms))
         ward.soon(ward.quarantine.due_ms(ward.now_ms))

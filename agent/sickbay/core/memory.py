@@ -26,6 +26,7 @@ from sickbay.core.quarantine import OUT_OF_SERVICE, Record, State
 from sickbay.core.reading import Quality
 from sickbay.core.residual import ResidualView
 from sickbay.core.standing import Standing
+from sickbay.core.trend import TimeLeft, Trend
 from sickbay.core.triage import TriageState
 from sickbay.core.ward import Ward
 from sickbay.errors import SickbayError
@@ -34,12 +35,13 @@ FORMAT = 1
 MAGIC = b"sickbay memory\n"
 SEAL_BYTES = 16
 _UNREADABLE = (msgspec.MsgspecError, KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError)
-_CLASSES: dict[str, type] = {c.__name__: c for c in (PartView, Chart, ResidualView, SignalChecks, Disagreement)}
+_CLASSES: dict[str, type] = {c.__name__: c for c in (PartView, Chart, ResidualView, SignalChecks, Disagreement, Trend)}
 _STRUCTS: dict[str, type[msgspec.Struct]] = {
-    c.__name__: c for c in (Learnt, SignalLearnt, Follower, Case, Overlay, Entry, Record, TriageState, Standing)
+    c.__name__: c
+    for c in (Learnt, SignalLearnt, Follower, Case, Overlay, Entry, Record, TimeLeft, TriageState, Standing)
 }
 _ENUMS: dict[str, type[Enum]] = {c.__name__: c for c in (Memory, State, Quality)}
-_CHANNEL = ("value", "at_ms", "quality", "failing", "silent", "masked", "substitute", "ring", "checks")
+_CHANNEL = ("value", "at_ms", "quality", "failing", "silent", "masked", "substitute", "ring", "trend", "checks")
 _ROW = (
     "row",
     "seen",

@@ -34,6 +34,7 @@ class LineState(msgspec.Struct, frozen=True, tag="line"):
     good: int = 0
     garbage: int = 0
     detail: str = ""  # for people, e.g. "/dev/ttyACM0: no such device"
+    asleep: bool = False  # alive, and what the line leads to is switched off: nothing to read, and no fault
 
 
 class Residuals(msgspec.Struct, frozen=True, tag="residuals"):

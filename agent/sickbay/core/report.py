@@ -167,6 +167,7 @@ def _told(ward: Ward, case: Case, wall: Wall) -> dict[str, Any]:
         **_fault(ward, case, wall),
         "evidence": case.evidence,
         "counter_evidence": case.counter_evidence,
+        "outlook": case.outlook,
         "releases": story.releases(case, record, part is None or part.output is None),
         "next_step": case.next_step,
     }

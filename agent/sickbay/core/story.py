@@ -66,7 +66,8 @@ def summary(case: Case, record: Record | None, substitute: str | None) -> str:
         says += ", and so does most of the device: look around it first"
     if case.is_open and case.clear_ms is not None:
         return f"It is over so far: {case.target} {says.replace('is ', 'was ', 1)}. The case closes when it stays well."
-    return f"{case.target} {says}. {done(case, record, substitute)}"
+    outlook = f" {case.outlook}." if case.outlook else ""
+    return f"{case.target} {says}.{outlook} {done(case, record, substitute)}"
 
 
 def done(case: Case, record: Record | None, substitute: str | None) -> str:
@@ -109,7 +110,7 @@ def gist(case: Case, record: Record | None) -> str:
     if state is State.PROBATION:
         state = State.ISOLATED
     proof = record.output_fails if record is not None else False
-    return f"{case.layer}|{case.target}|{case.severity}|{state}|{proof}|{case.overlay.latched}"
+    return f"{case.layer}|{case.target}|{case.severity}|{state}|{proof}|{case.overlay.latched}|{case.outlook_step}"
 
 
 def thinned(window: Window, points: int = FRAME_POINTS) -> Window:

@@ -71,6 +71,7 @@ def body(ward: Ward, case: Case, at_ms: int) -> dict[str, Any]:
         "summary": story.summary(case, record, substitute),
         "evidence": case.evidence,
         "counter_evidence": case.counter_evidence,
+        "outlook": case.outlook,
         "rule": record.rule if record is not None else "",
         "done": story.done(case, record, substitute),
         "stands_in": substitute,
