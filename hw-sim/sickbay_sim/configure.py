@@ -1,45 +1,102 @@
 """This writes the daemon's configuration for a simulated machine, so that bench, rig and swarm all run the same one."""
 
-from sickbay_sim.patient import COOLING_LOOP
-from sickbay_sim.rig import FAN_TACH_PIN, PULSES_PER_REV, READ_BACK_PINS, RELAY_PINS, Rig
+import json
+from collections.abc import Mapping
 
-RANGES = {
-    "flow": "[0, 60]",
-    "pressure": "[0, 160]",
-    "current": "[0, 10]",
-    "vibration": "[0, 4]",
-    "inlet_temp": "[-20, 110]",
-    "outlet_temp": "[-20, 110]",
-    "outlet_temp_b": "[-20, 110]",
-    "fan_rpm": "[0, 6000]",
-}
+from sickbay_sim.catalogue import LINE, PLANTS, Description
+from sickbay_sim.rig import FAN_TACH_PIN, PULSES_PER_REV, Rig
+from sickbay_sim.scenario import Scenario
+
+READ_BACK_FREE = (22, 24, 5, 6, 12, 13, 16, 19, 20, 26)  # pins for read-backs, in the order of a plant's relays
+SETTLED_ROWS = 20  # the last rows of a warm-up: what was learnt is in force before the story begins
+
+Table = Mapping[str, object]
+
+
+def read_back_pins(plant: Description) -> dict[str, int]:
+    """This returns {relay: the pin that reads its contacts}."""
+    free = [pin for pin in READ_BACK_FREE if pin not in plant.relays.values()]
+    return dict(zip(plant.relays, free, strict=False))
+
+
+def for_scenario(scenario: Scenario, port: str = "/dev/null", before: str = "") -> str:
+    """This returns the daemon's configuration for a scenario's machine, with what the scenario says otherwise.
+
+    `before` are further tables: [device], [paths], [mqtt]. It learns for as long as the story's warm-up lasts.
+    """
+    rows = int(scenario.warm_s / scenario.period_s)
+    policy = {"learn_rows": max(40, min(rows - SETTLED_ROWS, 100_000)), **scenario.policy}
+    plant, style = PLANTS[scenario.plant], scenario.port
+    return before + for_plant(plant, port, style, scenario.period_s, policy, scenario.signals, scenario.parts)
+
+
+def for_plant(
+    plant: Description,
+    port: str,
+    style: str = "json",
+    every_s: float = 1.0,
+    policy: Table | None = None,
+    signals: Mapping[str, Table] | None = None,
+    parts: Mapping[str, Table] | None = None,
+    counted: Mapping[str, tuple[str, int]] | None = None,
+) -> str:
+    """This returns the daemon's configuration for a machine on one line; `signals` and `parts` override by key.
+
+    `counted` are speeds that do not come over the line but as pulses on pins: {signal: (its name then, pin)}.
+    """
+    on_pins = dict(counted or {})
+    source: dict[str, object] = {"driver": "serial_line", "port": port, "format": style}
+    if style == "csv":
+        source["columns"] = [name for name in plant.signals if name not in on_pins]
+    out = _table(f"sources.{LINE}", source)
+    if on_pins:
+        pulses = {"count": "rising", "pulses_per_rev": PULSES_PER_REV}
+        inputs = {name: {"pin": pin, **pulses} for name, pin in on_pins.values()}
+        out += _table("sources.pins", {"driver": "gpio", "inputs": inputs})
+    for name, chain in plant.signals.items():
+        keys: dict[str, object] = {"from": f"{LINE}.{name}", "unit": chain.unit, "every_s": every_s}
+        if name in on_pins:
+            keys = {"from": f"pins.{on_pins[name][0]}", "unit": chain.unit}
+        if name in plant.ranges:
+            keys["range"] = list(plant.ranges[name])
+        if name in plant.redundant:
+            keys["redundant_with"] = plant.redundant[name]
+        out += _table(f"signals.{_named(name, on_pins)}", {**keys, **(signals or {}).get(name, {})})
+    read_back = read_back_pins(plant)
+    for relay, pin in plant.relays.items():
+        keys = {"driver": "gpio", "pin": pin, "fail_state": "on", "read_back": read_back[relay]}
+        out += _table(f"outputs.{relay}", keys)
+    for name, part in plant.parts.items():
+        keys = {"signals": [_named(signal, on_pins) for signal in part.signals]}
+        if part.essential:
+            keys["essential"] = True
+        if part.isolate != "passive":
+            keys["isolate"] = part.isolate
+        if part.output is not None:
+            keys["output"] = part.output
+        out += _table(f"parts.{name}", {**keys, **(parts or {}).get(name, {})})
+    return out + (_table("policy", policy) if policy else "")
+
+
+def _named(signal: str, on_pins: Mapping[str, tuple[str, int]]) -> str:
+    return on_pins[signal][0] if signal in on_pins else signal
+
+
+def _table(name: str, keys: Table) -> str:
+    lines = [f"[{name}]", *(f"{key} = {_toml(value)}" for key, value in keys.items() if value is not None)]
+    return "\n".join(lines) + "\n\n"
+
+
+def _toml(value: object) -> str:
+    """This returns a value as TOML writes it; for text, numbers, truth and lists JSON says the same."""
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{key} = {_toml(each)}" for key, each in value.items()) + " }"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(_toml, value)) + "]"
+    return json.dumps(value)
 
 
 def configuration(rig: Rig) -> str:
     """This returns the lines of a daemon's configuration that fit a rig."""
-    on_pins = rig.fan == "pins"
-    columns = [name for name in COOLING_LOOP if not (on_pins and name == "fan_rpm")]
-    every_s = rig.period_s
-    out = ["[sources.rig]", 'driver = "serial_line"', f'port = "{rig.port}"', f'format = "{rig.style}"', ""]
-    if rig.style == "csv":
-        out[-1:] = ["columns = [" + ", ".join(f'"{name}"' for name in columns) + "]", ""]
-    if on_pins:
-        tach = f'{{ pin = {FAN_TACH_PIN}, count = "rising", pulses_per_rev = {PULSES_PER_REV} }}'
-        out += ["[sources.pins]", 'driver = "gpio"', f"inputs = {{ fan_tach = {tach} }}", ""]
-    for name in columns:
-        out += [f"[signals.{name}]", f'from = "rig.{name}"', f'unit = "{COOLING_LOOP[name].unit}"']
-        out += [f"every_s = {every_s:g}", f"range = {RANGES[name]}"]
-        if name == "outlet_temp_b":
-            out += ['redundant_with = "outlet_temp"']
-        out += [""]
-    fan = "fan_tach" if on_pins else "fan_rpm"
-    if on_pins:
-        out += ["[signals.fan_tach]", 'from = "pins.fan_tach"', 'unit = "rev/min"', "range = [0, 6000]", ""]
-    for relay in RELAY_PINS:
-        out += [f"[outputs.{relay}]", 'driver = "gpio"', f"pin = {RELAY_PINS[relay]}", 'fail_state = "on"']
-        out += [f"read_back = {READ_BACK_PINS[relay]}", ""]
-    out += ["[parts.pump]", 'signals = ["flow", "pressure", "current", "vibration"]', "essential = true"]
-    out += ['output = "pump_relay"', ""]
-    out += ["[parts.fan]", f'signals = ["{fan}", "inlet_temp", "outlet_temp", "outlet_temp_b"]', 'isolate = "active"']
-    out += ['output = "fan_relay"', ""]
-    return "\n".join(out)
+    counted = {"fan_rpm": ("fan_tach", FAN_TACH_PIN)} if rig.fan == "pins" else None
+    return for_plant(PLANTS["cooling-loop"], str(rig.port), rig.style, rig.period_s, counted=counted)

@@ -10,10 +10,11 @@ __all__ = ["configuration", "main"]
 
 # verb: (module in sickbay_sim.cli, what it does)
 VERBS = {
+    "bench": ("bench", "scenarios in virtual time, and whether what happened is what should have"),
+    "list": ("list", "every kind of fault there is, and which scenarios exercise it"),
     "rig": ("rig", "a cooling loop on a pty and mock pins, in real time, until Ctrl-C"),
 }
 NOT_BUILT = {
-    "bench": "scenarios in virtual time",
     "swarm": "many devices at once",
     "score": "the score card of a run",
 }

@@ -33,6 +33,19 @@ class Load:
 
 
 @dataclass(frozen=True)
+class Order:
+    """One thing that a person at the device (or the fleet, where remote) orders: the verbs of the `sickbay` command."""
+
+    verb: str  # ack | shelve | unshelve | release | quarantine | clear | cycle
+    target: str  # a signal, part or line; a fault id cannot be known beforehand
+    at_s: float
+    reason: str = ""
+    who: str = "anna"
+    for_s: float = 0.0  # shelve: for how long
+    remote: bool = False
+
+
+@dataclass(frozen=True)
 class Expect:
     """What must come of a fault. Only what is stated is asked."""
 
@@ -77,6 +90,8 @@ class Scenario:
     loads: tuple[Load, ...] = ()
     expects: tuple[Expect, ...] = ()
     bounds: Bounds = Bounds()
+    orders: tuple[Order, ...] = ()
+    model: str = "none"  # none | learnt: the unit's own, fitted on the warm-up as `sickbay learn` would
     policy: Mapping[str, object] = field(default_factory=dict)  # [policy] of the daemon's configuration
     signals: Mapping[str, Mapping[str, object]] = field(default_factory=dict)  # overrides of [signals.NAME]
     parts: Mapping[str, Mapping[str, object]] = field(default_factory=dict)  # overrides of [parts.NAME]
