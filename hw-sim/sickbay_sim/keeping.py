@@ -12,7 +12,6 @@ from sickbay.core.quarantine import OUT_OF_SERVICE, State
 from sickbay.daemon.messages import Envelopes
 from sickbay.daemon.times import Clock
 from sickbay_sim.patient import Patient
-from sickbay_sim.plant.sensors import true_values
 from sickbay_sim.record import Change, Masked, Run, StandIn, Told
 
 STAND_IN_EVERY_S = 10.0  # how often a stand-in's word is held against the truth
@@ -114,7 +113,7 @@ class Keeper:
             self._masked[name] = (at_s, active)
 
     def _compare(self, at_s: float, row: dict[str, float | None], patient: Patient, node: Node) -> None:
-        true = true_values(patient.loop)
+        true = patient.true_values()
         if self._keep_rows:
             self.run.rows.append((at_s, row))
             self.run.true_rows.append((at_s, true))

@@ -42,7 +42,7 @@ class Rig:
             raise ValueError(f'fan {fan!r}: it is on the "line" or on the "pins"')
         if not (0.001 <= period_s <= 60 and 0 < speed <= 10_000):
             raise ValueError(f"period_s {period_s:g} or speed {speed:g} makes no sense. Try 0.05 and 20")
-        self.patient = Patient(seed, ailments, truth=truth)
+        self.patient = Patient(seed, ailments, truth=truth, signals=COOLING_LOOP)
         self.period_s = period_s
         self.speed = speed
         self.style = style
