@@ -1,0 +1,143 @@
+"""This counts what was found: recall and delay, whom was blamed, and what was told out of nothing."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sickbay_sim.score.blame import Course, Meaning, Word, healthy_s
+from sickbay_sim.score.confusion import LAYERS
+from sickbay_sim.score.intervals import Rate, Share, Times, rate, share, times
+from sickbay_sim.score.machine import CLASSES, Trial, fault_of
+
+
+@dataclass(frozen=True)
+class Recall:
+    """Of the illnesses of one group: how many were told of at all, how many rightly, and after how long."""
+
+    noticed: Share
+    named: Share
+    to_noticed: Times
+    to_named: Times
+
+
+@dataclass(frozen=True)
+class Blame:
+    """Of the illnesses that something definite was told of: whom the first word blamed."""
+
+    right: Share
+    wrong_layer: Share  # of sensor and part illnesses: a sensor blamed for a part, or the reverse
+    corrected: Share  # of those first blamed wrongly: rightly named later
+    dont_know: int  # illnesses of which nothing definite was ever told, but something
+
+
+@dataclass(frozen=True)
+class FalseAlarms:
+    """What was told while nothing was wrong. `warm_up` is part of `opened`, its time is not part of the rate's."""
+
+    opened: Rate
+    warm_up: int
+    wrong_blame: int  # opened while something else was wrong: an alarm with a cause
+    dont_know: int  # opened without a layer while something was wrong
+
+
+@dataclass(frozen=True)
+class Wear:
+    """Warnings before a limit that the story gives. A lead is in shares of the life from onset to limit; below 0: too late."""
+
+    warned: Share
+    lead_p50: float | None
+    lead_least: float | None
+    before_limit: Share
+
+
+@dataclass(frozen=True)
+class Detection:
+    """What was found, by class and by layer."""
+
+    recall: Recall
+    by_class: dict[str, Recall]
+    by_layer: dict[str, Recall]
+    by_kind: dict[str, Recall]
+    hard_to_quarantine: Times  # sensors and parts, passive quarantine included
+    blame: Blame
+    false_alarms: FalseAlarms
+    wear: Wear
+
+
+def detection(trials: Sequence[Trial], courses: Sequence[Course], words: Sequence[Sequence[Word]]) -> Detection:
+    """This returns what was found in many runs; `words` are those of each trial in turn."""
+    hard = [c for c in courses if c.class_ == "hard" and c.illness.layer in ("sensor", "part")]
+    kinds = sorted({c.illness.kind for c in courses})
+    return Detection(
+        recall=_recall(courses),
+        by_class={name: _recall([c for c in courses if c.class_ == name]) for name in CLASSES},
+        by_layer={name: _recall([c for c in courses if c.illness.layer == name]) for name in LAYERS},
+        by_kind={name: _recall([c for c in courses if c.illness.kind == name]) for name in kinds},
+        hard_to_quarantine=times(c.isolated_s for c in hard if c.isolated_s is not None),
+        blame=_blame(courses),
+        false_alarms=_false_alarms(trials, words),
+        wear=_wear([c for c in courses if c.class_ == "wear"]),
+    )
+
+
+def _recall(courses: Sequence[Course]) -> Recall:
+    noticed = [c.noticed_s for c in courses if c.noticed_s is not None]
+    named = [c.named_s for c in courses if c.named_s is not None]
+    return Recall(share(len(noticed), len(courses)), share(len(named), len(courses)), times(noticed), times(named))
+
+
+def _blame(courses: Sequence[Course]) -> Blame:
+    firsts = [(c, c.first) for c in courses]
+    definite = [(c, w) for c, w in firsts if w is not None and w.meaning is not Meaning.UNKNOWN]
+    wrong = [c for c, w in definite if w.meaning is Meaning.WRONG]
+    either = [(c, w) for c, w in definite if c.illness.layer in ("sensor", "part")]
+    swapped = [
+        c for c, w in either if w.meaning is Meaning.WRONG and {c.illness.layer, w.told.layer} == {"sensor", "part"}
+    ]
+    return Blame(
+        right=share(len(definite) - len(wrong), len(definite)),
+        wrong_layer=share(len(swapped), len(either)),
+        corrected=share(sum(c.named_s is not None for c in wrong), len(wrong)),
+        dont_know=sum(w is not None and w.meaning is Meaning.UNKNOWN for _, w in firsts),
+    )
+
+
+def _false_alarms(trials: Sequence[Trial], words: Sequence[Sequence[Word]]) -> FalseAlarms:
+    opened = [w for said in words for w in openings(said)]
+    false = [w for w in opened if w.meaning is Meaning.FALSE]
+    return FalseAlarms(
+        opened=rate(len(false), sum(healthy_s(t.run) for t in trials)),
+        warm_up=sum(w.told.at_s < 0 for w in false),
+        wrong_blame=sum(w.meaning is Meaning.WRONG for w in opened),
+        dont_know=sum(w.meaning is Meaning.UNKNOWN for w in opened),
+    )
+
+
+def openings(said: Sequence[Word]) -> list[Word]:
+    """This returns the first word of each fault told."""
+    first: dict[str, Word] = {}
+    for word in said:
+        first.setdefault(word.told.fault_id, word)
+    return list(first.values())
+
+
+def _wear(courses: Sequence[Course]) -> Wear:
+    lives = [(c, life_s(c)) for c in courses]
+    asked = [(c, life) for c, life in lives if life is not None and life > 0]
+    leads = sorted((life - c.named_s) / life for c, life in asked if c.named_s is not None)
+    return Wear(
+        warned=share(len(leads), len(asked)),
+        lead_p50=leads[(len(leads) - 1) // 2] if leads else None,
+        lead_least=leads[0] if leads else None,
+        before_limit=share(sum(lead > 0 for lead in leads), len(asked)),
+    )
+
+
+def life_s(course: Course) -> float | None:
+    """This returns the time from onset to the limit: when the story's severity is whole. None where it gives none."""
+    fault = fault_of(course.trial.run.scenario, course.illness)
+    if fault is None or fault.over_s <= 0 or fault.shape not in ("linear", "exponential", "staircase"):
+        return None
+    return fault.at_s + fault.over_s - course.illness.onset_s
+
+
+__all__ = ["Blame", "Detection", "FalseAlarms", "Recall", "Wear", "detection", "life_s", "openings"]
