@@ -27,11 +27,10 @@ from sickbay.daemon import build
 from sickbay.edge.scorer.blocking import BlockingWorker
 from sickbay.errors import ConfigError, OrderRefused
 from sickbay_sim import configure
-from sickbay_sim.ailments import Ailment
-from sickbay_sim.catalogue import LINE, PLANTS, kinds_of
+from sickbay_sim.catalogue import LINE
 from sickbay_sim.keeping import Keeper
 from sickbay_sim.patient import Patient
-from sickbay_sim.record import Illness, Run
+from sickbay_sim.record import Run
 from sickbay_sim.scenario import Order, Scenario
 from sickbay_sim.scenario_file import ScenarioError
 
@@ -65,7 +64,14 @@ class Bench:
         self._warm_rows = round(scenario.warm_s / scenario.period_s)
         self._rows = self._warm_rows + round(scenario.seconds / scenario.period_s)
         self._zero_ms = self._warm_rows * self._period_ms
-        self.patient = _patient(scenario, seed)
+        self.patient = Patient(
+            seed,
+            scenario.faults,
+            plant=scenario.plant,
+            loads=scenario.loads,
+            profile=scenario.profile,
+            start_s=-self._warm_rows * scenario.period_s,
+        )
         self._folder = folder
         self._worker: BlockingWorker | None = None
         self._count = itertools.count()
@@ -77,7 +83,6 @@ class Bench:
         if scenario.model == "learnt":
             self._source = itertools.chain(self._learn(), self._source)
         self.run_record = Run(scenario, seed, "bench", self.equipment.device)
-        self.run_record.truth = _truth(scenario)
         self.keeper = Keeper(self.run_record, self.equipment, self._zero_ms, keep_rows)
         for order in scenario.orders:
             self._at(self._story_ms(order.at_s), self._ordering(order))
@@ -109,6 +114,7 @@ class Bench:
             self._pass(at_ms)
             self.keeper.row(at_ms, row, self.patient, self.node)
         self.run_record.cpu_s = self._cpu_s
+        self.run_record.truth = self.patient.illnesses()
         return self.keeper.ended(self.node, self.scenario.seconds)
 
     # Making the device.
@@ -233,20 +239,3 @@ class Bench:
                 self.node.command(command)
 
         return give
-
-
-def _patient(scenario: Scenario, seed: int) -> Patient:
-    warm_s = round(scenario.warm_s / scenario.period_s) * scenario.period_s
-    ailments = [
-        Ailment(f.kind, f.target, warm_s + f.at_s, None if f.until_s is None else warm_s + f.until_s)
-        for f in scenario.faults
-    ]
-    return Patient(seed, ailments)
-
-
-def _truth(scenario: Scenario) -> list[Illness]:
-    kinds = kinds_of(PLANTS[scenario.plant])
-    return [
-        Illness(f.kind, kinds[f.kind].layer, f.target, f.at_s, f.until_s, (f.target,), f.severity)
-        for f in scenario.faults
-    ]

@@ -1,56 +1,17 @@
 """This knows every plant, every kind of fault and what it can befall: for `list`, and to refuse what a scenario cannot mean."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any
 
-from sickbay_sim.ailments import KINDS
-from sickbay_sim.plant.plant import Demand, PartAilment, PartSpec
-from sickbay_sim.plant.sensors import COOLING_LOOP, Sensor
-from sickbay_sim.scenario import Scenario
+from sickbay_sim import ailments
+from sickbay_sim.ailments import AilmentError, Kind
+from sickbay_sim.plant import PLANTS, Plant
+from sickbay_sim.scenario import Fault, Load, Scenario
+
+Description = type[Plant]  # a plant's class says all of the machine that a configuration needs
 
 LINE = "rig"  # the name of the one source that every simulated machine speaks through
-
-
-class Description(Protocol):
-    """What a plant's class says of the machine."""
-
-    name: str
-    signals: Mapping[str, Sensor]
-    ranges: Mapping[str, tuple[float, float]]
-    redundant: Mapping[str, str]
-    parts: Mapping[str, PartSpec]
-    relays: Mapping[str, int]
-    part_ailments: Mapping[str, PartAilment]
-    demands: Mapping[str, Demand]
-
-
-class _Loop:
-    name: str = "cooling-loop"
-    signals: Mapping[str, Sensor] = COOLING_LOOP
-    ranges: Mapping[str, tuple[float, float]] = {
-        "flow": (0.0, 60.0),
-        "pressure": (0.0, 160.0),
-        "current": (0.0, 10.0),
-        "vibration": (0.0, 4.0),
-        "inlet_temp": (-20.0, 110.0),
-        "outlet_temp": (-20.0, 110.0),
-        "outlet_temp_b": (-20.0, 110.0),
-        "fan_rpm": (0.0, 6000.0),
-    }
-    redundant: Mapping[str, str] = {"outlet_temp_b": "outlet_temp"}
-    parts: Mapping[str, PartSpec] = {
-        "pump": PartSpec(("flow", "pressure", "current", "vibration"), True, "passive", "pump_relay"),
-        "fan": PartSpec(("fan_rpm", "inlet_temp", "outlet_temp", "outlet_temp_b"), False, "active", "fan_relay"),
-    }
-    relays: Mapping[str, int] = {"fan_relay": 17, "pump_relay": 18}
-    part_ailments: Mapping[str, PartAilment] = {
-        k: PartAilment(v.targets, v.meaning) for k, v in KINDS.items() if v.layer != "sensor"
-    }
-    demands: Mapping[str, Demand] = {}
-
-
-PLANTS: Mapping[str, Description] = {"cooling-loop": _Loop()}
 
 
 @dataclass(frozen=True)
@@ -66,16 +27,21 @@ class Entry:
 
 
 def entries() -> list[Entry]:
-    """This returns every kind of fault there is."""
-    found = [Entry(k, v.layer, "", v.targets, v.meaning) for k, v in KINDS.items() if v.layer == "sensor"]
+    """This returns every kind of fault there is, those of a plant's own parts once for each plant."""
+    found: list[Entry] = []
     for plant in PLANTS.values():
-        found += [Entry(k, "part", plant.name, v.targets, v.meaning) for k, v in plant.part_ailments.items()]
-    return found
+        for name, kind in ailments.kinds_of(plant).items():
+            own = kind.layer == "part"
+            entry = Entry(name, kind.layer, plant.name if own else "", kind.targets, _meaning(kind))
+            if entry not in found:
+                found.append(entry)
+    layers = ("sensor", "part", "line", "surroundings")
+    return sorted(found, key=lambda entry: (layers.index(entry.layer), entry.plant))
 
 
-def kinds_of(plant: Description) -> dict[str, Entry]:
-    """This returns the kinds that a plant can have; where `targets` is empty it befalls any signal."""
-    return {e.kind: e for e in entries() if e.plant in ("", plant.name)}
+def _meaning(kind: Kind) -> str:
+    worst = f"; severity 1: {kind.worst}" if kind.graded and kind.worst != kind.meaning else ""
+    return f"{kind.meaning}{worst}"
 
 
 def exercised_by(entry: Entry, scenarios: Iterable[Scenario]) -> list[str]:
@@ -95,21 +61,29 @@ def complaints(scenario: Scenario) -> Iterator[str]:
     if plant is None:
         yield f'plant: there is no "{scenario.plant}".{nearest(scenario.plant, PLANTS)}'
         return
-    kinds = kinds_of(plant)
+    kinds = ailments.kinds_of(plant)
     for i, fault in enumerate(scenario.faults):
-        kind = kinds.get(fault.kind)
-        if kind is None:
+        if fault.kind not in kinds:
             yield f'fault[{i}].kind: "{fault.kind}" is unknown on {plant.name}.{nearest(fault.kind, kinds)}'
-        elif fault.target not in (kind.targets or plant.signals):
-            known = kind.targets or plant.signals
-            yield f'fault[{i}].target: "{fault.target}" cannot have {fault.kind}.{nearest(fault.target, known)}'
+        known = kinds[fault.kind].targets or tuple(plant.signals)
+        for name in fault.target.split("<>"):
+            if name not in known:
+                yield f'fault[{i}].target: "{name}" cannot have {fault.kind}.{nearest(name, known)}'
+        yield from _refused(f"fault[{i}]", ailments.check, fault, plant)
     for i, load in enumerate(scenario.loads):
-        demand = plant.demands.get(load.what)
-        if demand is None:
+        if load.what not in plant.demands:
             yield f'load[{i}].what: {plant.name} knows no "{load.what}".{nearest(load.what, plant.demands)}'
-        elif not demand.low <= load.to <= demand.high:
-            yield f"load[{i}].to: {load.to:g} {demand.unit} is not between {demand.low:g} and {demand.high:g}"
+        yield from _refused(f"load[{i}]", ailments.check_load, load, plant)
     yield from _unknown_names(scenario, plant)
+
+
+def _refused(
+    at: str, check: Callable[[Any, Description], object], what: Fault | Load, plant: Description
+) -> Iterator[str]:
+    try:
+        check(what, plant)
+    except AilmentError as error:
+        yield f"{at}: {error}"
 
 
 def _unknown_names(scenario: Scenario, plant: Description) -> Iterator[str]:

@@ -1,9 +1,11 @@
 """This writes the daemon's configuration for a simulated machine, so that bench, rig and swarm all run the same one."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-from sickbay_sim.catalogue import LINE, PLANTS, Description
+from sickbay_sim.catalogue import LINE, Description
+from sickbay_sim.patient import COOLING_LOOP
+from sickbay_sim.plant import PLANTS
 from sickbay_sim.rig import FAN_TACH_PIN, PULSES_PER_REV, Rig
 from sickbay_sim.scenario import Scenario
 
@@ -39,24 +41,28 @@ def for_plant(
     signals: Mapping[str, Table] | None = None,
     parts: Mapping[str, Table] | None = None,
     counted: Mapping[str, tuple[str, int]] | None = None,
+    only: Iterable[str] | None = None,
 ) -> str:
     """This returns the daemon's configuration for a machine on one line; `signals` and `parts` override by key.
 
-    `counted` are speeds that do not come over the line but as pulses on pins: {signal: (its name then, pin)}.
+    `counted` are speeds that do not come over the line but as pulses on pins: {signal: (its name then, pin)}. `only` are the
+    signals that have a sensor, None: all; a part without any is left out.
     """
     on_pins = dict(counted or {})
+    chosen = [name for name in plant.signals if only is None or name in set(only)]
     source: dict[str, object] = {"driver": "serial_line", "port": port, "format": style}
     if style == "csv":
-        source["columns"] = [name for name in plant.signals if name not in on_pins]
+        source["columns"] = [name for name in chosen if name not in on_pins]
     out = _table(f"sources.{LINE}", source)
     if on_pins:
         pulses = {"count": "rising", "pulses_per_rev": PULSES_PER_REV}
         inputs = {name: {"pin": pin, **pulses} for name, pin in on_pins.values()}
         out += _table("sources.pins", {"driver": "gpio", "inputs": inputs})
-    for name, chain in plant.signals.items():
-        keys: dict[str, object] = {"from": f"{LINE}.{name}", "unit": chain.unit, "every_s": every_s}
+    for name in chosen:
+        unit = plant.signals[name].unit
+        keys: dict[str, object] = {"from": f"{LINE}.{name}", "unit": unit, "every_s": every_s}
         if name in on_pins:
-            keys = {"from": f"pins.{on_pins[name][0]}", "unit": chain.unit}
+            keys = {"from": f"pins.{on_pins[name][0]}", "unit": unit}
         if name in plant.ranges:
             keys["range"] = list(plant.ranges[name])
         if name in plant.redundant:
@@ -67,7 +73,9 @@ def for_plant(
         keys = {"driver": "gpio", "pin": pin, "fail_state": "on", "read_back": read_back[relay]}
         out += _table(f"outputs.{relay}", keys)
     for name, part in plant.parts.items():
-        keys = {"signals": [_named(signal, on_pins) for signal in part.signals]}
+        keys = {"signals": [_named(signal, on_pins) for signal in part.signals if signal in chosen]}
+        if not keys["signals"]:
+            continue
         if part.essential:
             keys["essential"] = True
         if part.isolate != "passive":
@@ -99,4 +107,4 @@ def _toml(value: object) -> str:
 def configuration(rig: Rig) -> str:
     """This returns the lines of a daemon's configuration that fit a rig."""
     counted = {"fan_rpm": ("fan_tach", FAN_TACH_PIN)} if rig.fan == "pins" else None
-    return for_plant(PLANTS["cooling-loop"], str(rig.port), rig.style, rig.period_s, counted=counted)
+    return for_plant(PLANTS["cooling-loop"], str(rig.port), rig.style, rig.period_s, counted=counted, only=COOLING_LOOP)

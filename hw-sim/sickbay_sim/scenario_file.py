@@ -6,6 +6,7 @@ The tables are those of `scenario.py`; where a file says things many times it sa
 
 import dataclasses
 import difflib
+import itertools
 import math
 import tomllib
 import types
@@ -57,7 +58,7 @@ def parse(text: str, name: str = "scenario", path: Path | None = None) -> Scenar
     try:
         raw.setdefault("name", Path(name).stem)
         made: Scenario = dataclasses.replace(_table(Scenario, raw, ""), path=path)
-        for complaint in (*_impossible(made), *catalogue.complaints(made)):
+        for complaint in itertools.chain(_impossible(made), catalogue.complaints(made)):
             raise ScenarioError(complaint)
     except ScenarioError as error:
         raise ScenarioError(f"{name}: {error}") from None

@@ -12,14 +12,13 @@ from sickbay_sim.record import Run
 from sickbay_sim.scenario_file import ScenarioError, parse
 from sickbay_sim.verdict import judge
 
-QUIET = (
-    'title = "Nothing happens"\nplant = "cooling-loop"\nseconds = 600\nwarm_s = 500\n[bounds]\nescalations_max = 0\n'
-)
+QUIET = 'title = "Nothing happens"\nplant = "cooling-loop"\nseconds = 600\nwarm_s = 900\nprofile = "clean"\n[bounds]\nescalations_max = 0\n'
 FAN = """
 title = "The fan stands still"
 plant = "cooling-loop"
 seconds = 400
-warm_s = 500
+warm_s = 900
+profile = "clean"
 [[fault]]
 kind = "fan_fail"
 target = "fan"
@@ -58,7 +57,7 @@ def test_a_dead_fan_is_told_and_taken_out_and_its_relay_is_moved() -> None:
     told = run.told[0]
     assert told.target == "fan" and told.kind == "opened" and told.bytes > 500
     assert told.delivered_s == pytest.approx(told.at_s + bench.COMMIT_MS / 1000)
-    assert run.relays["fan_relay"][0] == (pytest.approx(-499.0), True) and run.relays["fan_relay"][-1][1] is False
+    assert run.relays["fan_relay"][0] == (pytest.approx(-899.0), True) and run.relays["fan_relay"][-1][1] is False
     assert [(m.name, m.active, m.to_s) for m in run.masked] == [("fan", True, None)]
     assert run.states["fan"] == "isolated" and run.states["pump"] == "in_service"
     assert [(i.kind, i.layer, i.onset_s, i.end_s) for i in run.truth] == [("fan_fail", "part", 60.0, None)]
