@@ -24,14 +24,16 @@ from sickbay.core.equipment import Equipment
 from sickbay.core.node import Node
 from sickbay.core.reading import Command, LineState, Reading, Receipt
 from sickbay.daemon import build
+from sickbay.daemon.shell import SNAPSHOT_S
 from sickbay.edge.scorer.blocking import BlockingWorker
 from sickbay.errors import ConfigError, OrderRefused
 from sickbay_sim import configure
 from sickbay_sim.catalogue import LINE
+from sickbay_sim.device import Broker, edges
 from sickbay_sim.keeping import Keeper
 from sickbay_sim.patient import Patient
 from sickbay_sim.record import Run
-from sickbay_sim.scenario import Order, Scenario
+from sickbay_sim.scenario import Fault, Order, Scenario
 from sickbay_sim.scenario_file import ScenarioError
 
 COMMIT_MS = 200  # from a message's leaving to the receipt for it: broker, the fleet's commit, and back
@@ -86,6 +88,14 @@ class Bench:
         self.keeper = Keeper(self.run_record, self.equipment, self._zero_ms, keep_rows)
         for order in scenario.orders:
             self._at(self._story_ms(order.at_s), self._ordering(order))
+        self._broker = Broker(scenario.faults, scenario.seconds, COMMIT_MS / 1000)
+        self._snapshots = any(fault.kind == "kill" for fault in scenario.faults)
+        self._kept: bytes | None = None
+        self._kept_ms = 0
+        self._boots = 1
+        self._down = False
+        for fault in scenario.faults:
+            self._befall(fault)
 
     def close(self) -> None:
         """This ends the model worker."""
@@ -94,13 +104,14 @@ class Bench:
 
     def run(self) -> Run:
         """This goes through the whole story."""
-        node = self.node
-        node.start(0)
+        self.node.start(0)
         self._carry_out()
         good = 0
         for at_ms, row in self._source:
             self._until(at_ms)
             self._now_ms = at_ms
+            if self._down:
+                continue
             began = time.process_time()
             feed = self.node.feed
             for name, value in row.items():
@@ -170,7 +181,7 @@ class Bench:
     def _until(self, at_ms: int) -> None:
         """This lets everything happen that is due before a time."""
         while True:
-            tick_ms = self.node.deadline_ms()
+            tick_ms = None if self._down else self.node.deadline_ms()
             other_ms = self._dues[0][0] if self._dues else None
             if other_ms is not None and other_ms < at_ms and (tick_ms is None or other_ms <= tick_ms):
                 due_ms, _, act = heapq.heappop(self._dues)
@@ -185,6 +196,8 @@ class Bench:
 
     def _pass(self, at_ms: int) -> None:
         """This is one turn of the shell: time passes where it is due, and what is to be done is done."""
+        if self._down:
+            return
         began = time.process_time()
         due = self.node.deadline_ms()
         if due is not None and due <= at_ms:
@@ -199,11 +212,13 @@ class Bench:
     def _carry_out(self, effects: list[Effect] | None = None) -> None:
         """This does what the node wants done, and what it wants because of that."""
         effects = self.node.take_effects() if effects is None else effects
+        lasting = False
         while effects:
             questions: list[Question] = []
             for effect in effects:
                 if type(effect) is Event:
                     self.keeper.event(effect)
+                    lasting = True
                 elif type(effect) is Question:
                     questions.append(effect)
                 elif type(effect) is Drive:
@@ -214,6 +229,8 @@ class Bench:
                 for answer in self._worker.ask_all(questions):
                     self.node.feed(answer)
             effects = self.node.take_effects()
+        if self._snapshots and (lasting or self._now_ms - self._kept_ms >= SNAPSHOT_S * 1000):
+            self._kept, self._kept_ms = self.node.snapshot(), self._now_ms
 
     def _drive(self, effect: Drive) -> None:
         follows = self.patient.switch(effect.output, effect.on) is effect.on
@@ -227,7 +244,38 @@ class Bench:
             self.keeper.delivered(place, at_ms)
             self.node.done(Receipt(effect.effect_id, at_ms, True))
 
-        self._at(self._now_ms + COMMIT_MS, receipt)
+        committed_s = self._broker.committed_s(self.keeper.story_s(self._now_ms))
+        if committed_s is not None:
+            self._at(self._story_ms(committed_s), receipt)
+
+    # What befalls the device.
+
+    def _befall(self, fault: Fault) -> None:
+        """This arranges a device fault: a kill, a full disk. Clocks move nothing in a node, and the broker is asked when due."""
+        for at_s, there in edges(fault, self.scenario.seconds):
+            if fault.kind == "kill" and there:
+                down_ms = RESTART_MS if fault.until_s is None else round((fault.until_s - at_s) * 1000)
+                self._at(self._story_ms(at_s), self._kill)
+                self._at(self._story_ms(at_s) + down_ms, self._restart)
+            elif fault.kind == "disk_full":
+                self._at(self._story_ms(at_s), self._storing(not there))
+
+    def _kill(self, at_ms: int) -> None:
+        """This ends the process without a word: what was not in the last snapshot is gone."""
+        self._down = True
+
+    def _restart(self, at_ms: int) -> None:
+        """This is the next process: it takes up the last snapshot, as the daemon does."""
+        self._boots += 1
+        self.node = Node(self.equipment, f"bench{self._boots}", self._learnt)
+        if self._kept is not None:
+            self.node.restore(self._kept)
+        self._down = False
+        self.node.start(at_ms)
+
+    def _storing(self, healthy: bool) -> Callable[[int], None]:
+        says = "" if healthy else "the journal cannot be written: no space left on device"
+        return lambda at_ms: self.node.store(healthy, says, at_ms)
 
     def _ordering(self, order: Order) -> Callable[[int], None]:
         """This returns what gives a person's order when its time has come. The node itself notes a refusal."""

@@ -40,7 +40,7 @@ def entries() -> list[Entry]:
 
 
 def _meaning(kind: Kind) -> str:
-    worst = f"; severity 1: {kind.worst}" if kind.graded and kind.worst != kind.meaning else ""
+    worst = f"; severity 1: {kind.worst}" if kind.worst not in ("", kind.meaning) else ""
     return f"{kind.meaning}{worst}"
 
 

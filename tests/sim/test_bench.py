@@ -12,7 +12,15 @@ from sickbay_sim.record import Run
 from sickbay_sim.scenario_file import ScenarioError, parse
 from sickbay_sim.verdict import judge
 
-QUIET = 'title = "Nothing happens"\nplant = "cooling-loop"\nseconds = 600\nwarm_s = 900\nprofile = "clean"\n[bounds]\nescalations_max = 0\n'
+QUIET = """
+title = "Nothing happens"
+plant = "cooling-loop"
+seconds = 600
+warm_s = 900
+profile = "clean"
+[bounds]
+escalations_max = 0
+"""
 FAN = """
 title = "The fan stands still"
 plant = "cooling-loop"
@@ -79,6 +87,31 @@ def test_a_person_orders_what_a_scenario_says() -> None:
     assert run.states["flow"] == "isolated"
     said = [change.detail for change in run.changes if change.kind == "command"]
     assert [("answer" in d, "refused" in d) for d in said] == [(True, False), (False, True)]
+
+
+def test_a_killed_daemon_goes_on_where_it_was() -> None:
+    """What it had isolated stays isolated through kill -9, told once, and what it learnt is not learnt anew."""
+    kill = '[[fault]]\nkind = "kill"\ntarget = "daemon"\nat_s = 200\n'
+    text = FAN.replace("[[expect]]", kill + "[[expect]]\nfault = 0")
+    run = bench.run(parse(text))
+    assert broken(run) == [] and len(run.told) == 1
+    assert run.states["fan"] == "isolated" and run.relays["fan_relay"][-1][1] is False
+
+
+def test_without_a_broker_the_receipt_waits_and_nothing_is_lost() -> None:
+    """Told is when it left the node; delivered when the fleet had committed it."""
+    outage = '[[fault]]\nkind = "broker_outage"\ntarget = "broker"\nat_s = 50\nuntil_s = 300\n'
+    run = bench.run(parse(FAN.replace("[[expect]]", outage + "[[expect]]\nfault = 0")))
+    assert run.told[0].at_s < 80 and run.told[0].delivered_s is not None and 300 <= run.told[0].delivered_s <= 302
+    gone = bench.run(parse(FAN.replace("[[expect]]", outage.replace("until_s = 300", "") + "[[expect]]\nfault = 0")))
+    assert gone.told[0].delivered_s is None and gone.lost == 0
+
+
+def test_a_full_disk_is_told_as_the_surroundings_fault() -> None:
+    """The node hears of it from the shell, as on a device."""
+    full = '[[fault]]\nkind = "disk_full"\ntarget = "disk"\nat_s = 100\nuntil_s = 200\n'
+    run = bench.run(parse(QUIET + full))
+    assert next((t.kind, t.class_, t.layer) for t in run.told) == ("opened", "store", "surroundings")
 
 
 def test_an_override_that_the_daemon_refuses_is_the_scenarios_fault() -> None:
