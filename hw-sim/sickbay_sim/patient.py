@@ -15,6 +15,7 @@ from sickbay_sim.ailments import (
     check_load,
     in_force,
     kinds_of,
+    noises,
     severity_at,
 )
 from sickbay_sim.ailments.kinds import WORLD_DEMANDS, demand_for
@@ -69,10 +70,11 @@ class Patient:
         self.at_s = start_s
         self.plant: Plant = PLANTS[plant](seed) if parameters is None else CoolingLoop(seed, parameters)
         chosen = self.plant.signals if signals is None else {name: self.plant.signals[name] for name in signals}
-        self.sensors = Sensors(seed, chosen, self.plant.true_values(), noisy, profile)
+        self._true = self.plant.true_values()
+        self.sensors = Sensors(seed, chosen, self._true, noisy, profile)
         self.truth: deque[dict[str, object]] = deque(maxlen=TRUTH_MAX)
         self.coils = dict.fromkeys(self.plant.relays, True)
-        self._distortion = Distortion(seed, self.plant, self.sensors.chains)
+        self._distortion = Distortion(seed, self.plant, self.sensors.chains, noises(self.plant, profile, self._true))
         self._kinds = kinds_of(self.plant)
         self._courses: list[_Course] = []
         self._past: list[_Course] = []
@@ -128,14 +130,15 @@ class Patient:
         self.at_s = round(self.at_s + dt_s, 9)
         if self._courses or self._loads:
             self._settle()
-        said = self.sensors.read(self.plant.true_values(), dt_s)
+        self._true = self.plant.true_values()
+        said = self.sensors.read(self._true, dt_s)
         acting = [(c.fault, c.severity) for c in self._courses if c.severity > 0 and c.acts == "reading"]
         row = self._distortion.apply(said, acting, dt_s)
         return dict.fromkeys(row, None) if self.sensors.missing() else row
 
     def true_values(self) -> dict[str, float]:
-        """This returns what perfect sensors would say now."""
-        return self.plant.true_values()
+        """This returns what perfect sensors would have said when the others were last read."""
+        return self._true
 
     def ailing(self) -> list[Fault]:
         """This returns the faults in force now, be their severity 0 at the moment."""

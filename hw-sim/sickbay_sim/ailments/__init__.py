@@ -15,7 +15,7 @@ from sickbay_sim.ailments.kinds import (
     check_load,
     kinds_of,
 )
-from sickbay_sim.ailments.sensor import Distortion
+from sickbay_sim.ailments.sensor import Distortion, noises
 from sickbay_sim.ailments.shape import SHAPES, in_force, severity_at
 
 __all__ = [
@@ -30,5 +30,6 @@ __all__ = [
     "check_load",
     "in_force",
     "kinds_of",
+    "noises",
     "severity_at",
 ]

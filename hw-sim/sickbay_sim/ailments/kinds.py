@@ -1,7 +1,7 @@
 """This is the registry of ailments: each kind, its layer, whom it befalls and what severity 1 is. Nonsense is an error.
 
-A sensor's severity is measured in its own noise ("its noise" is the clean chain's, or half a step of its converter where that is
-more), so that it means the same for a flow meter and a thermometer, and in both profiles.
+A sensor's severity is measured in "its noise", see `sensor.noises`: so it means the same for a flow meter and a thermometer.
+At 1 it stands out of normal running, at 0.1 it mostly hides in it.
 """
 
 import difflib
@@ -37,6 +37,7 @@ class Kind:
 
     @property
     def graded(self) -> bool:
+        """This is whether severity has a meaning."""
         return self.worst != ""
 
 
@@ -44,14 +45,14 @@ def _sensor(meaning: str, worst: str = "", usual: float = 1.0, unit: float = 1.0
     return Kind("sensor", "reading", (), meaning, worst, usual, unit)
 
 
-BIAS, DRIFT_PER_S, NOISE, GAIN, SAG = 40.0, 0.1, 15.0, 0.5, 0.3
+BIAS, DRIFT_PER_S, NOISE, GAIN, SAG = 40.0, 0.1, 15.0, 0.2, 0.3
 SPIKE, SPIKE_SHARE, QUANTA, EMI, DELAY_S, LOOSE = 60.0, 0.1, 20.0, 30.0, 60.0, 0.5
 
 SENSOR_KINDS: Mapping[str, Kind] = {
     "stuck": _sensor("says the last reading for ever"),
     "bias": _sensor("is off", "off by 40 times its noise", BIAS, BIAS),
     "drift": _sensor("moves off, further each second", "0.1 times its noise a second", DRIFT_PER_S, DRIFT_PER_S),
-    "gain": _sensor("exaggerates", "says half as much again"),
+    "gain": _sensor("exaggerates", "says a fifth more"),
     "noise": _sensor("is noisier", "15 times its noise on top", NOISE, NOISE),
     "spikes": _sensor("leaps now and then", "one reading in ten is off by 60 times its noise"),
     "intermittent": _sensor(
@@ -61,7 +62,7 @@ SENSOR_KINDS: Mapping[str, Kind] = {
     "swap": _sensor('has changed places with another, target "a<>b"'),
     "saturate": _sensor("has a ceiling that comes down", "20 times its noise below what it said at the onset"),
     "quantise": _sensor("has lost bits: says steps only", "steps of 20 times its noise"),
-    "delay": _sensor("tells old news", "a minute old"),
+    "delay": _sensor("tells old news, which shows when something moves", "a minute old"),
     "emi": _sensor("hums in bursts, a fifth of the time", "30 times its noise"),
     "sentinel": _sensor("says its chain's error code: 85.0, -127 or 65535", "says nothing else"),
     "unit_change": _sensor("says the same in another unit: degF, psi, ..."),
@@ -114,7 +115,7 @@ SURROUNDINGS_KINDS: Mapping[str, Kind] = {
 # What the surroundings ask of a plant: the demands that may answer to it, and which end of the demand is the worst.
 WORLD_DEMANDS: Mapping[str, tuple[tuple[str, ...], str]] = {
     "heat_wave": (("ambient_c",), "high"),
-    "load_step": (("load", "heat", "duty"), "high"),
+    "load_step": (("load", "heat", "duty", "electric_load_w"), "high"),
     "engine_off": (("running", "engine", "ignition", "on"), "low"),
     "supply_sag": (("supply", "supply_v", "mains"), "low"),
 }
@@ -207,12 +208,6 @@ def check_load(load: Load, plant: type[Plant] | Plant) -> Load:
     if not (math.isfinite(load.at_s) and 0 <= load.over_s < math.inf):
         raise AilmentError(f"load {load.what!r}: at_s {load.at_s:g} or over_s {load.over_s:g} makes no sense")
     return load
-
-
-def noise_of(plant: type[Plant] | Plant, signal: str) -> float:
-    """This returns the unit in which a sensor's ailments are measured."""
-    chain = plant.signals[signal]
-    return max(chain.noise, chain.lsb / 2)
 
 
 # What a contact cannot have: there is nothing between its two readings.

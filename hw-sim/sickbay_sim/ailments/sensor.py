@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from sickbay_sim.ailments import kinds as k
 from sickbay_sim.plant.plant import Plant
-from sickbay_sim.plant.sensors import Sensor, chain_of, is_analogue
+from sickbay_sim.plant.sensors import RIPPLE, Sensor, chain_of, is_analogue
 from sickbay_sim.scenario import Fault
 
 EMI_SHARE, EMI_BURST_S, LOOSE_S = 0.2, 5.0, 3.0
@@ -47,14 +47,31 @@ def error_code(sensor: Sensor) -> float:
     return 85.0 if chain == "ds18b20" else -127.0 if sensor.unit == "degC" else 65535.0
 
 
+def noises(plant: type[Plant] | Plant, profile: str, usual: Mapping[str, float]) -> dict[str, float]:
+    """This returns what a sensor's ailments are measured in: its noise, or half a step of its converter where that is more.
+
+    Both are those of the clean chain, so that a fault is the same in either profile; but a current that is sampled against its
+    ripple scatters so much more that it counts a tenth of that.
+    """
+    found = {name: max(sensor.noise, sensor.lsb / 2) for name, sensor in plant.signals.items()}
+    if profile == "cheap":
+        for name, sensor in plant.signals.items():
+            if chain_of(sensor) == "current":
+                found[name] = max(found[name], RIPPLE / 10 * abs(usual[name]))
+    return found
+
+
 class Distortion:
     """The sensors' ailments in force, and what each of them must remember."""
 
-    def __init__(self, seed: int, plant: type[Plant] | Plant, chains: Mapping[str, Sensor]) -> None:
+    def __init__(
+        self, seed: int, plant: type[Plant] | Plant, chains: Mapping[str, Sensor], noises: Mapping[str, float]
+    ) -> None:
         """`chains` are those of the profile in use: what is bent is converted again, in their steps and range."""
         self._seed = seed
         self._plant = plant
         self._chains = chains
+        self._noises = noises
         self._memory: dict[Fault, _Memory] = {}
         self._last: dict[str, float] = {}  # what each sensor last said
 
@@ -107,7 +124,7 @@ class Distortion:
         self, kind: str, name: str, value: float, severity: float, memory: "_Memory", dt_s: float
     ) -> float | None:
         """This returns what one ailment makes of one reading."""
-        chance, unit, sensor = memory.chance, k.noise_of(self._plant, name), self._plant.signals[name]
+        chance, unit, sensor = memory.chance, self._noises[name], self._plant.signals[name]
         match kind:
             case "bias":
                 return value + severity * k.BIAS * unit

@@ -1,13 +1,22 @@
 """These are the simulated machines, by name: physics only, no sensors, no faults of their own making."""
 
 from collections.abc import Mapping
+from typing import Protocol
 
+from sickbay_sim.plant.car import Car
 from sickbay_sim.plant.cooling_loop import CoolingLoop
 from sickbay_sim.plant.plant import Plant
 
-# A seed alone makes a unit: PLANTS[name](seed). The class itself is the machine's description, see Plant.
-PLANTS: Mapping[str, type[CoolingLoop]] = {
+
+class Machine(Plant, Protocol):
+    """A plant that a seed alone makes: PLANTS[name](seed). The class itself describes it, see Plant."""
+
+    def __init__(self, seed: int = 0) -> None: ...
+
+
+PLANTS: Mapping[str, type[Machine]] = {
     "cooling-loop": CoolingLoop,
+    "car": Car,
 }
 
 __all__ = ["PLANTS", "Plant"]

@@ -242,7 +242,7 @@ class CoolingLoop:
         """This is the acceleration's kurtosis: 3 when sound; a young spall hits hard and rarely, an old one all the time."""
         young = self.condition.bearing / 0.4
         s = min(1.0, self.omega / SPEED_NOMINAL)
-        return 3 + s * (8 * young * math.exp(1 - young) + 2 * self.bubbles)
+        return 3 + s * (8 * (young * math.exp(1 - young)) ** 2 + 2 * self.bubbles)
 
     @property
     def bubbles(self) -> float:

@@ -16,7 +16,11 @@ OWN_LSB = 0.5  # noise of a ten-bit converter on a ten-euro board, in its steps,
 OVERSIZED = 4.0  # range of a cheap pressure transmitter over the range of the job: 0-6 bar where 1.6 would do
 RIPPLE = 0.2  # scatter of a current sampled against its own ripple, as a share
 MISSING = 0.06  # of rows that never arrive
-SINGLE, BURST_ROWS = 0.5, 6.0  # share of gaps that are one row long, and how long the others are on average
+SINGLE, BURST_ROWS, BURST_ROWS_MAX = (
+    0.5,
+    6.0,
+    20,
+)  # share of gaps that are one row long; the others on average and at most
 CHAINS = ("adc", "pressure", "current", "ds18b20", "thermistor", "digital", "switch")
 _PRESSURE_UNITS = ("kPa", "bar", "psi", "Pa", "hPa", "mbar")
 _COUNTED_UNITS = ("rev/min", "rpm", "Hz", "1/s", "km/h", "s", "h")
@@ -172,7 +176,7 @@ class _Gaps:
             return False
         rows = 1
         if self._chance.random() >= SINGLE:
-            while self._chance.random() > 1 / (BURST_ROWS - 1):
+            while rows < BURST_ROWS_MAX - 1 and self._chance.random() > 1 / (BURST_ROWS - 1):
                 rows += 1
             rows += 1
         self._left = rows
