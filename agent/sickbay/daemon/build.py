@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from sickbay import config as configuration
-from sickbay.config import Config, Gpio, SerialLine
+from sickbay.config import Config, Gpio, Obd, SerialLine
 from sickbay.core.baseline import Learnt
 from sickbay.core.equipment import Equipment
 from sickbay.edge.scorer.find import resolve
@@ -31,6 +31,11 @@ def sources(config: Config, base: Path, clock: Clock, sink: Sink) -> list[Driver
             from sickbay.edge.sources.gpio import GpioSource
 
             drivers.append(GpioSource(name, table, fields, clock, sink))
+        elif isinstance(table, Obd):
+            from sickbay.edge.sources.obd import ObdSource
+
+            every_s = {field: config.signals[signal].every_s for field, signal in fields.items()}
+            drivers.append(ObdSource(name, table, fields, every_s, clock, sink))
         else:
             from sickbay.edge.sources.replay import ReplaySource
 
