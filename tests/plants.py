@@ -134,7 +134,7 @@ class Journey:
 
     def order(self, verb: str, target: str, **more: Any) -> str:
         """This gives a person's order; returns the answer, or the words of the refusal."""
-        return self._give(Command(verb, target, self.now_ms, who="anna", reason="test", **more))
+        return self._give(Command(verb, target, self.now_ms, **{"who": "anna", "reason": "test", **more}))
 
     def fact(self, fact: Input) -> str:
         """This gives anything else."""

@@ -18,6 +18,8 @@ VERBS = {
     "shelve": ("orders", "put a fault aside for a while, at most 24 h"),
     "release": ("orders", "bring a part or sensor back, through probation"),
     "quarantine": ("orders", "take a part or sensor out of service"),
+    "feedback": ("orders", "say that an alarm was false, or right: the next judgement heeds it"),
+    "loosen": ("orders", "take back what the fleet ordered: judge a target as ever again"),
     "clear": ("orders", "forget what is remembered of a target's faults"),
     "ledger": ("ledger", "every message that left this device"),
     "learn": ("learn", "fit this unit's own model and baseline"),

@@ -32,6 +32,7 @@ def _show(found: dict[str, Any]) -> None:
     out, model, uplink = found["outbox"], found["model"], found["uplink"]
     print(f"{found['device']}  up {found['uptime_s']:.0f} s  clock {found['time_quality']}  model {model['runtime']}")
     print(f"fleet {uplink['state']}: {uplink['detail']}; {out['rows']} messages wait ({out['bytes']} bytes)")
+    _orders(found["orders"], found["standing"], found["bars"])
     for part, says in model["parts"].items():
         if says != "ok":
             print(f"model of {part}: {says}")
@@ -80,6 +81,20 @@ def _show(found: dict[str, Any]) -> None:
         [_STYLE.get(f["severity"], "") for f in faults],
     )
     print(f"\nsickbay why {faults[0]['target']} tells the evidence and what to do.")
+
+
+def _orders(orders: dict[str, Any], standing: list[dict[str, Any]], bars: list[dict[str, Any]]) -> None:
+    for trouble in orders["troubles"]:
+        print(trouble)
+    refused = sum(orders["refused"].values())
+    if orders["obeyed"] or refused:
+        last = orders["last"]
+        did = "obeyed" if last["obeyed"] else "refused"
+        print(f"orders from afar: {orders['obeyed']} obeyed, {refused} refused; the last was {did}: {last['says']}")
+    for bar in bars:
+        print(f"feedback: {bar['says']}")
+    for each in standing:
+        print(f"by order: {each['says']}")
 
 
 def _value(signal: dict[str, Any]) -> str:

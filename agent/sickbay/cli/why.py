@@ -27,6 +27,8 @@ def _show(found: dict[str, Any]) -> None:
     _line("rule", found["rule"])
     if found["by"] not in ("", "machine", "released"):
         _line("ordered by", found["by"])
+    for bar in found["bars"]:
+        _line("feedback", bar["says"])
     for standing in found["standing"]:
         _line("by order", standing["says"])
     for fault in found["faults"]:

@@ -30,7 +30,7 @@ def _look(ward: Ward, channel: Channel, limit: float, upward: bool) -> None:
     if (case is not None and case.is_failing and trend.is_back(upward)) or _is_ill(ward, name):
         trend.started.pop(upward, None)
         casework.judge(ward, name, "wear", Result.PASSED)
-    elif left is not None and left.likely_ms <= ward.equipment.policy.warn_ahead_ms:
+    elif left is not None and left.likely_ms <= ward.equipment.policy.warn_ahead_ms >> ward.bars.level(name, "wear"):
         says = words(channel, left)
         told = case or _case_of_part(ward, channel)
         if told is not None:

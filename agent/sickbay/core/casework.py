@@ -1,6 +1,6 @@
 """This turns results into cases: it qualifies, finds the root, opens, keeps, and closes."""
 
-from sickbay.core import isolating, story, telling
+from sickbay.core import fault, isolating, story, telling
 from sickbay.core.case import Case, Overlay
 from sickbay.core.classes import CLASSES, SENSOR_CHECKS
 from sickbay.core.diagnosis import Finding
@@ -17,7 +17,8 @@ UNHURRIED = ("stuck", "noise", "spikes")  # sensor faults that a part's fault ca
 
 def judge(ward: Ward, target: str, class_: str, result: Result, finding: Finding | None = None) -> None:
     """This qualifies one result, and opens, keeps or lets go of the case that it means."""
-    change = ward.faults.judge(target, class_, result, ward.now_ms)
+    own = ward.bars.debounce(target, class_, CLASSES[class_].debounce) if ward.bars.bars else None
+    change = ward.faults.judge(target, class_, result, ward.now_ms, own)
     if change is Change.PASSED:
         ward.emit("verdict", target, **{"class": class_, "result": "passed"})
         _passed(ward, target, class_)
@@ -215,6 +216,23 @@ def cleared(ward: Ward, case: Case) -> None:
             isolating.moved(ward, ward.quarantine.healthy(case.target, ward.now_ms))
         else:
             record.ill = False
+    ward.soon(ward.quarantine.due_ms(ward.now_ms))
+
+
+def release(ward: Ward, name: str, who: str, reason: str) -> None:
+    """This brings back what is out of service, through probation; what still fails is found, and told, once more."""
+    cases = ward.cases_of(name)
+    origins = [case.origin for case in cases]
+    for key, entry in ward.faults.entries.items():
+        mine = key in origins or (entry.target == name and CLASSES[entry.class_].layer != "line")
+        if mine and entry.test_failed:
+            fault.retest(entry)
+    for case in cases:
+        if case.clear_ms is None:
+            case.clear_ms = ward.now_ms
+    show_anew(ward, name)
+    ward.quarantine.records[name].ill = False
+    isolating.moved(ward, ward.quarantine.release(name, who, reason, ward.now_ms))
     ward.soon(ward.quarantine.due_ms(ward.now_ms))
 
 

@@ -67,6 +67,7 @@ class PartRow:
         "row",
         "seen",
         "sensor_failing",
+        "sensor_waits",
         "settled",
         "shifted",
         "trial_ms",
@@ -92,6 +93,7 @@ class PartRow:
         self.settled = False  # the present alarm has its diagnosis
         self.shifted: dict[int, None] = {}  # members that left their normal alone
         self.sensor_failing: dict[tuple[int, str], None] = {}
+        self.sensor_waits: dict[tuple[int, str], int] = {}  # rows in a row for which the view has found it
 
 
 class Twins:

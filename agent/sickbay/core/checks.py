@@ -43,7 +43,7 @@ class SignalChecks:
     """One signal's checks. `step` returns the failed ones as bits; `tested` says which could be judged at all."""
 
     __slots__ = (
-        "_agreed", "_arrived_ms", "_centre", "_high", "_low", "_next_ms", "_next_value", "_rate_ms", "_reference",
+        "_agreed", "_arrived_ms", "_centre", "_every_ms", "_high", "_low", "_next_ms", "_next_value", "_rate_ms", "_reference",
         "_reference_ms", "_seen", "_sentinels", "_silent_ms", "_spread", "_step_least_ms", "_tested_good", "tested",
     )  # fmt: skip
 
@@ -55,8 +55,9 @@ class SignalChecks:
         # A serial driver or a busy host hands over readings in bunches: the time between two is never taken
         # for less than half the cadence, else every bunch would look like a leap.
         self._step_least_ms = max(1, signal.every_ms // 2)
+        self._every_ms = signal.every_ms
         # Three cadences, and never less than 2 s: at 20 Hz a pause of 150 ms is a busy host, not a dead sensor.
-        self._silent_ms = max(SILENT_READINGS * signal.every_ms, SILENT_LEAST_MS)
+        self.patient(1)
         self._tested_good = BAD_VALUE | SILENT | SENTINEL
         if signal.low is not None or signal.high is not None:
             self._tested_good |= RANGE
@@ -120,6 +121,10 @@ class SignalChecks:
     def started(self, at_ms: int) -> None:
         """This counts silence from now: a sensor that never speaks is as silent as one that stopped."""
         self._arrived_ms = at_ms
+
+    def patient(self, times: int) -> None:
+        """This lets the signal be quiet for so many times as long before it counts as silent."""
+        self._silent_ms = times * max(SILENT_READINGS * self._every_ms, SILENT_LEAST_MS)
 
     def quiet_ms(self, at_ms: int) -> int:
         """This returns how long nothing came."""

@@ -13,6 +13,7 @@ import msgspec
 
 from sickbay.core import afar, fault
 from sickbay.core.anomaly import PartView
+from sickbay.core.bars import Bar
 from sickbay.core.baseline import Learnt
 from sickbay.core.case import Case, Overlay
 from sickbay.core.channel import Channel, PartRow, Twins
@@ -38,7 +39,7 @@ _UNREADABLE = (msgspec.MsgspecError, KeyError, TypeError, ValueError, AttributeE
 _CLASSES: dict[str, type] = {c.__name__: c for c in (PartView, Chart, ResidualView, SignalChecks, Disagreement, Trend)}
 _STRUCTS: dict[str, type[msgspec.Struct]] = {
     c.__name__: c
-    for c in (Learnt, SignalLearnt, Follower, Case, Overlay, Entry, Record, TimeLeft, TriageState, Standing)
+    for c in (Learnt, SignalLearnt, Follower, Case, Overlay, Entry, Record, TimeLeft, TriageState, Standing, Bar)
 }
 _ENUMS: dict[str, type[Enum]] = {c.__name__: c for c in (Memory, State, Quality)}
 _CHANNEL = ("value", "at_ms", "quality", "failing", "silent", "masked", "substitute", "ring", "trend", "checks")
@@ -53,6 +54,7 @@ _ROW = (
     "settled",
     "trial_ms",
     "sensor_failing",
+    "sensor_waits",
     "shifted",
     "view",
     "well_rows",
@@ -76,6 +78,7 @@ def snapshot(ward: Ward) -> bytes:
         "active": {n: [[bit, e.class_] for bit, e in c.active] for n, c in ward.channels.items()},
         "rows": {n: {a: down(getattr(r, a)) for a in _ROW} for n, r in ward.rows.items()},
         "twins": [[[c.spec.name for c in t.members], t.fresh, t.undecided, down(t.judge)] for t in ward.twins],
+        "bars": down(list(ward.bars.bars.values())),
         "orders": {"counters": ward.orders.counters, "standing": down(ward.orders.standing)},
         "shapes": {n: _shape(ward, n) for n in (*ward.channels, *ward.rows)},
     }
@@ -145,6 +148,8 @@ def _take_up(ward: Ward, state: dict[str, Any]) -> list[str]:
             notes += _row(ward, row, state)
     for twins in ward.twins:
         _twins(ward, twins, state)
+    bars = [each for each in up(state.get("bars", ["l"])) if isinstance(each, Bar) and each.target in known]
+    ward.bars.bars = {(each.target, each.class_): each for each in bars}
     _orders(ward, state.get("orders", {}))  # a snapshot of before there were any has none
     ward.lost_sources = {name: says for name, says in ward.lost_sources.items() if name in ward.by_source}
     ward.pending_drives = {k: v for k, v in ward.pending_drives.items() if v[0] in ward.rows}

@@ -1,8 +1,7 @@
 """These are a person's orders, and the few that may come from afar. Authority to tighten may be remote, to loosen is local."""
 
-from sickbay.core import afar, casework, fault, isolating
+from sickbay.core import afar, casework, fault, feedback, isolating
 from sickbay.core.case import Case
-from sickbay.core.classes import CLASSES
 from sickbay.core.effects import Answer
 from sickbay.core.quarantine import State
 from sickbay.core.reading import Command
@@ -60,6 +59,8 @@ def _obey(ward: Ward, order: Command) -> str:
             return _release(ward, order)
         case "quarantine":
             return _quarantine(ward, order)
+        case "feedback":
+            return feedback.said(ward, order)
         case "clear":
             return _clear(ward, order)
         case "tighten":
@@ -114,19 +115,7 @@ def _release(ward: Ward, order: Command) -> str:
     if state not in (State.ISOLATED, State.LOCKED_OUT) and not standing_order:
         standing = "on probation already" if state is State.PROBATION else "not out of service"
         raise OrderRefused(f"{name} is {standing}: there is nothing to release")
-    cases = ward.cases_of(name)
-    origins = [case.origin for case in cases]
-    for key, entry in ward.faults.entries.items():
-        mine = key in origins or (entry.target == name and CLASSES[entry.class_].layer != "line")
-        if mine and entry.test_failed:
-            fault.retest(entry)
-    for case in cases:
-        if case.clear_ms is None:
-            case.clear_ms = ward.now_ms
-    casework.show_anew(ward, name)
-    ward.quarantine.records[name].ill = False
-    isolating.moved(ward, ward.quarantine.release(name, order.who, order.reason, ward.now_ms))
-    ward.soon(ward.quarantine.due_ms(ward.now_ms))
+    casework.release(ward, name, order.who, order.reason)
     how = ", its output ordered back on," if standing_order else ""
     return f"{name} is{how} on probation for {ward.quarantine.records[name].probation_ms / 1000:g} s, then in service"
 

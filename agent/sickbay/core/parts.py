@@ -30,7 +30,7 @@ def close_row(ward: Ward, row: PartRow, at: int) -> None:
     if view.settled_anew and not known:
         says = f"another operating point than the one that was learnt: settling anew, {view.rows_left} rows to go"
         ward.emit("note", row.part.name, says=says)
-    if view.sensor_faults or row.sensor_failing:
+    if view.sensor_faults or row.sensor_failing or row.sensor_waits:
         _sensor_faults(ward, row)
     if row.trial_ms is not None:
         _trial(ward, row)
@@ -47,8 +47,13 @@ def _sensor_faults(ward: Ward, row: PartRow) -> None:
     found = dict.fromkeys(row.view.sensor_faults)
     blame = row.view.blame()
     case = ward.triage.open_case((row.part.name, "anomaly"))
+    row.sensor_waits = {key: row.sensor_waits.get(key, 0) + 1 for key in found}
     for index, class_ in found:
         if (index, class_) in row.sensor_failing:
+            continue
+        rows = row.sensor_waits[(index, class_)]
+        name = row.members[index].spec.name
+        if ward.bars.waits(name, class_, rows, ward.equipment.policy.corroborate_rows, ward.now_ms):
             continue
         away = blame[index] >= 1.0 and not row.members[index].masked
         if away and (not row.settled or (case is not None and case.layer == "part")):
@@ -57,7 +62,7 @@ def _sensor_faults(ward: Ward, row: PartRow) -> None:
             continue  # out of service it shows what its part's own fault does to it, as any other sensor would
         row.sensor_failing[(index, class_)] = None
         spec = row.members[index].spec
-        name, says = spec.name, story.mark(row.view.explain(index), class_, spec.unit)
+        says = story.mark(row.view.explain(index), class_, spec.unit)
         casework.judge(ward, name, class_, Result.FAILED, Finding("sensor", name, class_, (says,)))
     for index, class_ in list(row.sensor_failing):
         if (index, class_) not in found:
@@ -89,6 +94,8 @@ def _alarm(ward: Ward, row: PartRow) -> None:
         casework.judge(ward, name, "anomaly", Result.PASSED)
         return
     if row.alarm_rows == 0:
+        if ward.bars.holds(name, "anomaly", row.view.score, ward.now_ms):
+            return
         row.alarm_ms = ward.now_ms
         ward.emit("verdict", name, **{"class": "anomaly", "score": round(row.view.score, 3)})
     row.alarm_rows += 1
@@ -110,7 +117,7 @@ def _diagnose(ward: Ward, row: PartRow) -> None:
     ]
     finding = part_anomaly(row.part.name, telling.witnesses(ward, row), waited, others, len(ward.rows))
     early = finding.layer == "part" and (_others_follow(ward, row, len(others)) or _may_follow(ward, row))
-    row.settled = finding.settled and not early
+    row.settled = finding.settled and not early and not _held_back(ward, row)
     if not row.settled:
         return
     if finding.class_ == "shift":
@@ -119,6 +126,15 @@ def _diagnose(ward: Ward, row: PartRow) -> None:
         row.shifted[next(i for i, c in enumerate(row.members) if c.spec.name == finding.target)] = None
     else:
         casework.judge(ward, row.part.name, "anomaly", Result.FAILED, finding)
+
+
+def _held_back(ward: Ward, row: PartRow) -> bool:
+    """This returns whether all that is odd is one signal whose shift a person called a false alarm, and no more than then."""
+    odd = sorted(
+        ((b, c) for b, c in zip(row.view.blame(), row.members, strict=True) if not c.masked), key=lambda o: -o[0]
+    )
+    peers = max((b for b, _ in odd[1:]), default=0.0)
+    return peers < ACCUSED and bool(odd) and ward.bars.holds(odd[0][1].spec.name, "shift", odd[0][0], ward.now_ms)
 
 
 def _may_follow(ward: Ward, row: PartRow) -> bool:

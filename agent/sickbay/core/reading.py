@@ -61,8 +61,8 @@ class Receipt(msgspec.Struct, frozen=True, tag="receipt"):
 class Command(msgspec.Struct, frozen=True, tag="command"):
     """An order of a person or of the fleet.
 
-    `verb` is one of ack, shelve, unshelve, release, quarantine, clear, cycle, context, tighten, advisory, loosen. `target` is a
-    signal, a part or a fault id. `remote` is true for what came over the network: it may tighten, never loosen.
+    `verb` is one of ack, shelve, unshelve, release, quarantine, feedback, clear, cycle, context, tighten, advisory, loosen.
+    `target` is a signal, a part or a fault id. `remote` is true for what came over the network: it may tighten, never loosen.
     """
 
     verb: str
@@ -76,6 +76,7 @@ class Command(msgspec.Struct, frozen=True, tag="command"):
     keys: int = 1  # from afar: how many different keys of different people signed it
     time_trusted: bool = True  # from afar: whether this device's clock could judge that it has not expired
     factor: float = 0.0  # tighten: how much stricter
+    says: str = ""  # feedback: false_alarm, right or undo
     class_: str = ""  # advisory: the class of fault that is suspected
 
 

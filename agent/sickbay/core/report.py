@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from sickbay.core import story
+from sickbay.core import feedback, story
+from sickbay.core.bars import Bar
 from sickbay.core.case import Case
 from sickbay.core.channel import Channel
 from sickbay.core.classes import CLASSES
@@ -30,6 +31,7 @@ def status(ward: Ward, wall: Wall) -> dict[str, Any]:
         },
         "withheld": ward.triage.withheld,
         "standing": [_standing(each, wall) for each in ward.orders.standing],
+        "bars": [_bar(bar, wall) for bar in ward.bars.bars.values()],
     }
 
 
@@ -131,6 +133,22 @@ def why(ward: Ward, name: str, wall: Wall) -> dict[str, Any]:
         "now": _now(ward, target),
         "past": _past(ward, target),
         "standing": [_standing(each, wall) for each in ward.orders.of(target)],
+        "bars": [_bar(bar, wall) for bar in ward.bars.bars.values() if bar.target == target],
+    }
+
+
+def _bar(bar: Bar, wall: Wall) -> dict[str, Any]:
+    """This returns what a person's "false alarm" has changed: whose bar, by whom, why, and what it has kept back."""
+    return {
+        "target": bar.target,
+        "class": bar.class_,
+        "level": bar.level,
+        "who": bar.who,
+        "reason": bar.reason,
+        "since": wall(bar.at_ms),
+        "held": bar.held,
+        "held_last": wall(bar.held_ms) if bar.held_ms is not None else None,
+        "says": feedback.describe(bar),
     }
 
 

@@ -73,7 +73,7 @@ def summary(case: Case, record: Record | None, substitute: str | None) -> str:
 def done(case: Case, record: Record | None, substitute: str | None) -> str:
     """This returns what the device did."""
     if not case.is_open:
-        return "It is over."
+        return f"It is over. {case.feedback}." if case.feedback else "It is over."
     if record is None or record.state is State.IN_SERVICE:
         return "Nothing was switched."
     if record.state is State.WOULD_ISOLATE and record.output_fails:
@@ -128,6 +128,7 @@ def history(case: Case, entry: Entry, cases: list[Case]) -> dict[str, Any]:
         "occurrences": entry.occurrences,
         "near_misses": entry.near_misses,
         "cases_before": len(before),
+        "feedback": [c.feedback for c in [*before, case] if c.feedback][-5:],
         "last_case": before[-1].id if before else None,
         "first_ms": entry.first_ms,
         "last_ms": entry.last_ms,

@@ -2,7 +2,7 @@
 
 from sickbay.core import fault
 from sickbay.core.classes import CLASSES
-from sickbay.core.fault import Change, Entry, Memory, Result
+from sickbay.core.fault import Change, Debounce, Entry, Memory, Result
 
 ENTRIES_MAX = 2000  # far more than signals times classes of any Pi; beyond it new kinds of fault are not told apart
 
@@ -23,11 +23,14 @@ class FaultTable:
             found = self.entries[(target, class_)] = Entry(target, class_)
         return found
 
-    def judge(self, target: str, class_: str, result: Result, at_ms: int) -> Change:
-        """This returns what one result did. A pass of what never failed leaves no entry behind."""
+    def judge(self, target: str, class_: str, result: Result, at_ms: int, debounce: Debounce | None = None) -> Change:
+        """This returns what one result did. A pass of what never failed leaves no entry behind.
+
+        `debounce` is this unit's own, where feedback has changed it.
+        """
         if (target, class_) not in self.entries and result in (Result.PASSED, Result.PREPASSED, Result.NOT_TESTED):
             return Change.NONE
-        return fault.step(self.entry(target, class_), CLASSES[class_].debounce, result, at_ms)
+        return fault.step(self.entry(target, class_), debounce or CLASSES[class_].debounce, result, at_ms)
 
     def is_failing(self, target: str, class_: str) -> bool:
         """This returns whether the fault is failing now."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sickbay.core.anomaly import PartView
+from sickbay.core.bars import Bars
 from sickbay.core.baseline import Learnt
 from sickbay.core.case import Case
 from sickbay.core.channel import Channel, PartRow, Twins
@@ -35,6 +36,7 @@ class Ward:
         self.pending_drives: dict[str, tuple[str, bool]] = {}  # effect id: (part, on)
         self.drives = 0
         self.ordered: dict[str, tuple[bool, int]] = {}  # output: what it was last ordered to be, and when
+        self.bars = Bars()  # what people called false alarms
         self.cycle_ms = 0  # when the present operation cycle began
         self.unknown_signals = 0
         self.effects: list[Effect] = []
