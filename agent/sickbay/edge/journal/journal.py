@@ -190,18 +190,15 @@ class Journal:
 
     def shed(self) -> dict[str, int]:
         """This returns how many messages of each severity will never leave, ever: for want of room, or too old."""
-        total: dict[str, int] = {}
-        for (_, severity, _), count in [*self.gone.items(), *self._waiting.gone.items()]:
-            total[severity] = total.get(severity, 0) + count
-        return total
+        return outbox.summed(lambda class_, severity, why: severity, self.gone, self._waiting.gone)
 
     def shed_by(self) -> dict[str, dict[str, int]]:
         """This returns the same by class and severity, and by reason: {"class": {"stuck major": 2}, "why": {"age": 2}}."""
-        out: dict[str, dict[str, int]] = {"class": {}, "why": {}}
-        for (class_, severity, why), count in [*self.gone.items(), *self._waiting.gone.items()]:
-            for kind, key in (("class", f"{class_} {severity}".lstrip()), ("why", why)):
-                out[kind][key] = out[kind].get(key, 0) + count
-        return out
+        gone = self.gone, self._waiting.gone
+        return {
+            "class": outbox.summed(lambda class_, severity, why: f"{class_} {severity}".lstrip(), *gone),
+            "why": outbox.summed(lambda class_, severity, why: why, *gone),
+        }
 
     def ledger_add(self, lines: Sequence[Line], lazy: bool = False) -> None:
         """This records messages that leave now; never raises, since an escalation matters more than its record.
@@ -217,6 +214,15 @@ class Journal:
                 return
         with contextlib.suppress(StoreError):
             self.flush()
+
+    def take_over(self, lines: Sequence[Line], gone: outbox.Gone, ids: Sequence[str]) -> list[str]:
+        """This takes what somebody else held while the disk hung: ledger lines, counts, and receipts as `forget` does."""
+        self._waiting.add((), lines)
+        outbox.add(self._waiting.gone, gone)
+        there = self.forget(ids)
+        with contextlib.suppress(StoreError):
+            self.flush()
+        return there
 
     def ledger(self, since: float = 0.0) -> Iterator[LedgerRow]:
         """This yields every message that left from that wall time on, oldest first."""
@@ -248,7 +254,7 @@ class Journal:
 
     def look(self) -> str:
         """This returns what the disk is short of, "" for nothing. Then only what is grave is added; see `room`."""
-        self.short = room.short(self._disk.folder)
+        self.short = room.short(self._disk.folder, bool(self.short))
         return self.short
 
     def close(self) -> None:
@@ -282,12 +288,12 @@ class Journal:
             raise
         if _WEAR in held.kept:
             self.wear.unsaved_bytes = 0
-        self._count(held.gone)
+        outbox.add(self.gone, held.gone)
         held.clear()
         self._stored, self._ledger_dropped = stored, dropped
         self._tally()
         if gone:
-            self._count(gone)
+            outbox.add(self.gone, gone)
             aged = all(why == outbox.AGE for _, _, why in gone)
             why = "too old to be news" if aged else f"over its {self._limits.outbox_bytes} bytes or short of room"
             self._disk.note(f"outbox: {why}; thrown overboard: {outbox.told(gone)}")
@@ -381,10 +387,6 @@ class Journal:
         self.outbox_rows = self._stored[0] - len(held.forgotten) + len(held.rows)
         lighter = sum(held.forgotten.values())
         self.outbox_bytes = self._stored[1] - lighter + sum(row.size for row in held.rows.values())
-
-    def _count(self, gone: outbox.Gone) -> None:
-        for key, count in gone.items():
-            self.gone[key] = self.gone.get(key, 0) + count
 
     def _ill(self, error: Exception) -> None:
         if self.healthy:

@@ -1,7 +1,7 @@
 """These are the messages that wait for the fleet's own receipt: what goes first, and what goes overboard."""
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
@@ -34,7 +34,7 @@ _STALE = """
 SELECT id, rank, class FROM (
     SELECT id, rank, class, kind, lived, seq < MAX(seq) OVER (PARTITION BY fault_id) AS replaced
     FROM outbox)
-WHERE lived < ? AND rank > 0 AND (replaced OR kind = 'closed')
+WHERE lived < ? AND rank > 0 AND (replaced OR kind NOT IN ('opened', 'updated'))
 """
 
 Gone = dict[tuple[str, str, str], int]  # (class, severity, why): messages that will never leave
@@ -162,6 +162,21 @@ def count_gone(db: sqlite3.Connection, gone: Gone) -> None:
 def read_gone(db: sqlite3.Connection) -> Gone:
     """This returns how many messages will never leave, ever."""
     return {(c, s, why): n for c, s, why, n in db.execute("SELECT class, severity, why, count FROM gone")}
+
+
+def add(to: Gone, gone: Gone) -> None:
+    """This adds counts to counts."""
+    for key, count in gone.items():
+        to[key] = to.get(key, 0) + count
+
+
+def summed(by: Callable[[str, str, str], str], *gone: Gone) -> dict[str, int]:
+    """This returns the counts together, by whatever `by` makes of class, severity and reason."""
+    out: dict[str, int] = {}
+    for each in gone:
+        for key, count in each.items():
+            out[by(*key)] = out.get(by(*key), 0) + count
+    return out
 
 
 def told(gone: Gone) -> str:

@@ -8,8 +8,11 @@ INODES_LEAST = 64
 FULL_BYTES = 64 * 1024
 
 
-def short(folder: Path) -> str:
-    """This returns "" while all is well, else what is short, for a person: nothing but what is grave may grow then."""
+def short(folder: Path, already: bool = False) -> str:
+    """This returns "" while all is well, else what is short, for a person: nothing but what is grave may grow then.
+
+    Where it was short `already`, a quarter more must be free: what hovers at the edge is told once.
+    """
     try:
         found = os.statvfs(folder)
     except OSError:
@@ -19,12 +22,13 @@ def short(folder: Path) -> str:
         return f"{folder}: the file system is read-only now. Check the disk, remount it for writing"
     free = found.f_bavail * found.f_frsize
     least = min(HEADROOM_BYTES, found.f_blocks * found.f_frsize // 20)
-    if free < least:
+    more = 1.25 if already else 1.0
+    if free < least * more:
         return (
             f"{folder}: {free >> 10} KiB of the disk are left, less than {least >> 10}; the ledger and the events stop "
             f"growing, only what is grave is added. Make room on it"
         )
-    if found.f_files and found.f_favail < INODES_LEAST:
+    if found.f_files and found.f_favail < INODES_LEAST * more:
         return f"{folder}: {found.f_favail} inodes of the disk are left; no file can soon be made. Remove small files on it"
     return ""
 

@@ -9,6 +9,7 @@ DAY_BYTES_MAX = 25_000_000
 PAGE_BYTES = 4096
 HOURS = 24
 _HOUR_S = 3600.0
+_WRITE_BACK_S = 30.0
 _THRIFTY, _MEAN = 0.6, 0.9  # shares of a day's bytes
 _ENDS_PAGES = (
     3  # an append dirties its first and last page twice, and one of the file system: 10 % off the kernel's count
@@ -36,6 +37,8 @@ class Wear:
         self._hours: dict[int, list[int]] = {}  # hour of life: [bytes, bursts]
         self.bytes = self.bursts = 0  # ever
         self.unsaved_bytes = 0
+        self._appended = 0
+        self._appended_s = -_WRITE_BACK_S
 
     def lived_s(self) -> float:
         """This returns how long the device has run, all its starts together."""
@@ -58,6 +61,14 @@ class Wear:
         self.unsaved_bytes += size
         for old in [h for h in self._hours if h <= hour - HOURS]:
             del self._hours[old]
+
+    def append(self, written: int) -> None:
+        """This counts bytes that nobody syncs: the kernel writes them out twice a minute, whole pages each time."""
+        self._appended += written
+        if self._appended and self.lived_s() - self._appended_s >= _WRITE_BACK_S:
+            self._appended_s = self.lived_s()
+            self.spend(self._appended, 0)
+            self._appended = 0
 
     def day(self) -> tuple[int, int]:
         """This returns bytes and bursts of the last 24 hours."""
