@@ -75,19 +75,19 @@ class Intake:
 
     async def one_connection(self) -> None:
         """This stays connected until the line breaks (aiomqtt.MqttError)."""
-        client = _client(self._mqtt, self._client_id)
+        connection = client(self._mqtt, self._client_id, _SESSION_EXPIRY_S)
         try:
-            await self._listen(client)
+            await self._listen(connection)
         finally:
             # aiomqtt leaves the socket open when the broker never answered, and complains of errors nobody asked for.
-            client._client._sock_close()
-            for future in (client._connected, client._disconnected):
+            connection._client._sock_close()
+            for future in (connection._connected, connection._disconnected):
                 if future.done() and not future.cancelled():
                     future.exception()
 
     async def _listen(self, client: aiomqtt.Client) -> None:
         async with client:
-            for leaf in ("escalation", "digest", "state"):
+            for leaf in ("escalation", "digest", "state", "answer"):
                 topic = f"{self._mqtt.prefix}/+/up/{leaf}"
                 (reason,) = await client.subscribe(topic, qos=1)
                 if getattr(reason, "is_failure", False):
@@ -138,11 +138,12 @@ async def _publish(client: aiomqtt.Client, topic: str, payload: bytes) -> None:
             sending.cancel()
 
 
-def _client(mqtt: Mqtt, client_id: str) -> aiomqtt.Client:
+def client(mqtt: Mqtt, client_id: str, session_s: int) -> aiomqtt.Client:
+    """This returns a connection that is still to be opened; the broker keeps its messages for `session_s` after its end."""
     url = urlsplit(mqtt.url)
     make: Any = Properties  # paho leaves its constructor untyped
     properties = make(PacketTypes.CONNECT)
-    properties.SessionExpiryInterval = _SESSION_EXPIRY_S
+    properties.SessionExpiryInterval = session_s
     tls = None
     if url.scheme == "mqtts":
         tls = aiomqtt.TLSParameters(ca_certs=mqtt.ca or None, certfile=mqtt.cert or None, keyfile=mqtt.key or None)
@@ -157,7 +158,7 @@ def _client(mqtt: Mqtt, client_id: str) -> aiomqtt.Client:
         username=mqtt.username or None,
         password=password,
         keepalive=mqtt.keepalive_s,
-        clean_start=False,
+        clean_start=session_s == 0,
         properties=properties,
         tls_params=tls,
         timeout=_ANSWER_S,

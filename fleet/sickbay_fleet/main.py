@@ -1,4 +1,4 @@
-"""This is the command sickbay-fleet: the receiving end, and a look at its tickets."""
+"""This is the command sickbay-fleet: the receiving end, a look at its tickets, and orders to devices."""
 
 import argparse
 import asyncio
@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from sickbay.errors import ConfigError, SickbayError
-from sickbay_fleet import intake
+from sickbay_fleet import intake, orders
 from sickbay_fleet.settings import Settings, database, load
 from sickbay_fleet.store import Store, tickets
 from sickbay_fleet.table import table
@@ -22,7 +22,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     """This returns the exit code: 0 fine, 1 something is wrong with the run, 2 wrongly called."""
     arguments = _parser().parse_args(argv)
     try:
+        if arguments.verb == "keygen":
+            return orders.keygen(arguments)
         settings = load(arguments.config)
+        if arguments.verb == "order":
+            return orders.order(settings, arguments)
+        if arguments.verb == "orders":
+            return orders.show(settings, arguments)
         if arguments.verb == "tickets":
             return _tickets(settings, arguments)
         return _serve(settings)
@@ -39,7 +45,13 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     serve = verbs.add_parser("serve", help="take escalations in, receipt them, keep tickets")
     look = verbs.add_parser("tickets", help="show the tickets")
-    for each in (serve, look):
+    key = verbs.add_parser("keygen", help="make a key that signs orders")
+    orders.keygen_arguments(key)
+    give = verbs.add_parser("order", help="give a signed order to a device, and wait for its answer")
+    orders.order_arguments(give)
+    given = verbs.add_parser("orders", help="show what devices answered")
+    given.add_argument("--json", action="store_true", help="for programs")
+    for each in (serve, look, give, given):
         each.add_argument("--config", type=Path, required=True, metavar="FILE", help="TOML: [mqtt], [store]")
     look.add_argument("--json", action="store_true", help="for programs")
     which = look.add_mutually_exclusive_group()

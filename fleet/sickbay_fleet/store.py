@@ -10,12 +10,14 @@ import msgspec
 
 from sickbay import wire
 from sickbay.errors import StoreError, WireError
+from sickbay.order_wire import Answer, decode_answer
 from sickbay_fleet import ticket as rule
 from sickbay_fleet.ticket import Story, Ticket
 
 APPLICATION_ID = 0x51CB_F1EE
 VERSION = 1
 QUARANTINE_MAX = 1000
+ANSWERS_MAX = 10_000
 KEPT_CLOSED = "-400 days"
 
 _TABLES = """
@@ -31,6 +33,12 @@ CREATE TABLE quarantine (
     n INTEGER PRIMARY KEY AUTOINCREMENT, at TEXT NOT NULL, topic TEXT NOT NULL, why TEXT NOT NULL, payload BLOB NOT NULL);
 CREATE TABLE counts (what TEXT PRIMARY KEY, count INTEGER NOT NULL);
 """
+# What a store of before there were orders gets as well.
+_LATER = """
+CREATE TABLE IF NOT EXISTS answers (
+    n INTEGER PRIMARY KEY AUTOINCREMENT, device TEXT NOT NULL, id TEXT NOT NULL, received TEXT NOT NULL, body BLOB NOT NULL,
+    UNIQUE (device, id));
+"""
 
 
 class Taken(msgspec.Struct, frozen=True):
@@ -45,8 +53,15 @@ class Arrived(msgspec.Struct, frozen=True):
     """One message from the broker."""
 
     device: str  # as the topic has it
-    leaf: str  # escalation | digest | state
+    leaf: str  # escalation | digest | state | answer
     payload: bytes
+
+
+class Answered(msgspec.Struct, frozen=True):
+    """What a device answered to an order, and when that came."""
+
+    received: str
+    answer: Answer
 
 
 class Store:
@@ -98,6 +113,8 @@ class Store:
                 self._escalation(arrived, taken)
             elif arrived.leaf == "digest":
                 self._digest(arrived, taken)
+            elif arrived.leaf == "answer":
+                self._answer(arrived, taken)
             else:
                 self._state(arrived, taken)
         except WireError as error:
@@ -159,6 +176,25 @@ class Store:
             elif fault.revision > story.revision:
                 taken.lines.append(f"{_name(story.ticket)}: revision {fault.revision} is still on its way")
 
+    def _answer(self, arrived: Arrived, taken: Taken) -> None:
+        event, answer = decode_answer(arrived.payload)
+        self._same_device(answer.device, arrived)
+        if not event.id:
+            raise WireError("answer: no id")
+        receipts = taken.receipts.setdefault(arrived.device, [])
+        if event.id not in receipts:
+            receipts.append(event.id)
+        added = self._db.execute(
+            "INSERT OR IGNORE INTO answers (device, id, received, body) VALUES (?,?,?,?)",
+            (arrived.device, event.id, self._now(), msgspec.json.encode(answer)),
+        )
+        if added.rowcount == 0:
+            self._count("duplicates")
+            return
+        self._db.execute("DELETE FROM answers WHERE n <= (SELECT max(n) FROM answers) - ?", (ANSWERS_MAX,))
+        did = "obeyed" if answer.obeyed else "refused"
+        taken.lines.append(f"{arrived.device} {answer.target}: {did} {answer.verb} ({answer.order}). {answer.says}")
+
     def _state(self, arrived: Arrived, taken: Taken) -> None:
         state = wire.decode_state(arrived.payload)
         self._same_device(state.device, arrived)
@@ -210,6 +246,20 @@ def tickets(path: Path, only_open: bool = False) -> list[Ticket]:
     return [each for each in found if each.state == "open" or not only_open]
 
 
+def answers(path: Path) -> list[Answered]:
+    """This returns what devices answered to orders, oldest first, while the receiving end may be running; raises StoreError."""
+    if not path.is_file():
+        raise StoreError(f"{path}: there is no ticket store yet. Start sickbay-fleet serve, or check store.url")
+    try:
+        with contextlib.closing(_connect(path, "ro")) as db:
+            if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'answers'").fetchone():
+                return []
+            rows = db.execute("SELECT received, body FROM answers ORDER BY n").fetchall()
+    except sqlite3.Error as error:
+        raise StoreError(f"{path}: the ticket store cannot be read ({error}). Check store.url") from None
+    return [Answered(received, msgspec.json.decode(body, type=Answer)) for received, body in rows]
+
+
 def counts(path: Path) -> dict[str, Any]:
     """This returns how many messages were refused or came twice."""
     with contextlib.closing(_connect(path, "ro")) as db:
@@ -234,6 +284,7 @@ def _prepare(db: sqlite3.Connection, path: Path) -> None:
         db.executescript(
             f"BEGIN IMMEDIATE; {_TABLES} PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version={VERSION}; COMMIT;"
         )
+    db.executescript(_LATER)
 
 
 def _name(ticket: Ticket) -> str:

@@ -12,7 +12,7 @@ def table(found: Sequence[Ticket]) -> str:
     """This returns the tickets as lined-up columns in the given order, times in local time."""
     if not found:
         return "no tickets"
-    rows: list[tuple[str, ...]] = [_HEAD]
+    rows: list[tuple[str, ...]] = []
     for t in found:
         closed = _local(t.closed) if t.closed else "-"
         cells = (
@@ -27,10 +27,16 @@ def table(found: Sequence[Ticket]) -> str:
             str(t.messages),
             t.id,
         )
-        rows.append(tuple(map(_plain, cells)))
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD))]
+        rows.append(cells)
+    return lines(_HEAD, rows)
+
+
+def lines(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """This returns rows as lined-up columns under their heads; of what came over a network, what steers a terminal is left out."""
+    cells = [tuple(head), *(tuple(map(_plain, row)) for row in rows)]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
     return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells
     )
 
 
@@ -43,4 +49,4 @@ def _local(time: str) -> str:
 
 def _plain(text: str) -> str:
     """This returns the text without what would steer a terminal: it came over a network."""
-    return "".join(c if c.isprintable() else "?" for c in text)[:60]
+    return "".join(c if c.isprintable() else "?" for c in text)[:100]

@@ -8,6 +8,7 @@ import msgspec
 from sickbay.core import report
 from sickbay.core.node import Node
 from sickbay.core.reading import Command
+from sickbay.daemon.afar import OrdersFromAfar
 from sickbay.daemon.messages import EventsFile
 from sickbay.daemon.times import Clock, time_quality
 from sickbay.edge.actuators import Outputs
@@ -16,7 +17,7 @@ from sickbay.edge.journal import Journal
 from sickbay.edge.scorer.client import ModelWorker
 from sickbay.errors import OrderRefused
 
-ORDERS = ("ack", "shelve", "unshelve", "release", "quarantine", "clear", "cycle")
+ORDERS = ("ack", "shelve", "unshelve", "release", "quarantine", "clear", "cycle", "loosen")
 LEDGER_LINES_MAX = 10_000
 NUMBER_MAX = 1e12  # seconds: 30,000 years
 
@@ -35,12 +36,13 @@ class Running(Protocol):
     worker: ModelWorker | None
     model_troubles: dict[str, str]
     uplink: Any  # imported behind READY
+    afar: OrdersFromAfar
     inputs: int
     dropped: int
 
     def order(self, command: Command) -> str: ...
 
-    async def carried_out(self) -> None: ...
+    async def carried_out(self) -> bool: ...
 
     async def on_journal(self, what: Callable[[], T]) -> T: ...
 
@@ -115,6 +117,7 @@ class Answers:
             "model": model,
             "outputs": {name: msgspec.to_builtins(state) for name, state in daemon.outputs.state().items()},
             "uplink": daemon.uplink.status() if daemon.uplink is not None else {"state": "none", "detail": "no [mqtt]"},
+            "orders": daemon.afar.status(),
             "inputs": {"taken": daemon.inputs, "dropped": daemon.dropped, "unknown": daemon.node.ward.unknown_signals},
             "events_lost": daemon.events.lost,  # lines of events.jsonl that a full disk did not take
         }

@@ -1,19 +1,23 @@
 """This puts wall time and envelopes on what the node says: CloudEvents, birth, digest, and lines of events.jsonl."""
 
+import logging
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 import sickbay
-from sickbay import wire
-from sickbay.core.effects import Escalate, Event
+from sickbay import order_wire, wire
+from sickbay.core.effects import Answer, Effect, Escalate, Event
 from sickbay.daemon.times import Clock, time_quality
 from sickbay.edge.journal import OutboxRow
 
 EVENTS_BYTES_MAX = 16 << 20  # then events.jsonl becomes events.jsonl.1, and the one before is gone
 
+# Events that change what must outlive a power cut. Verdicts alone do not: the next reading brings them again.
+LASTING = frozenset(("fault", "isolate", "would_isolate", "probation", "release", "output", "command", "acknowledged"))
 _OF_A_FAULT = ("fault", "escalate", "acknowledged")
 _TYPES = {"opened": wire.OPENED, "updated": wire.UPDATED, "closed": wire.CLOSED}
 
@@ -24,6 +28,49 @@ class Envelopes:
     def __init__(self, device: str, model: str, prefix: str, consent: str, clock: Clock, boot: int) -> None:
         self._device, self._model, self._prefix, self._consent = device, model, prefix, consent
         self._clock, self._boot = clock, boot
+
+    def rows(self, effects: Iterable[Effect]) -> list[OutboxRow]:
+        """This returns the outbox rows of those effects that are messages, in order."""
+        return [
+            self.escalation(e) if isinstance(e, Escalate) else self.answer(e)
+            for e in effects
+            if isinstance(e, Escalate | Answer)
+        ]
+
+    def answer(self, effect: Answer) -> OutboxRow:
+        """This returns the outbox row of the answer to an order; a context that does not fit the wire is left out."""
+        told = order_wire.Answer(
+            order=effect.order_id,
+            device=self._device,
+            verb=effect.verb,
+            target=effect.target,
+            obeyed=effect.obeyed,
+            says=effect.says,
+            who=effect.who,
+            believed=bool(effect.who),
+            context=effect.context,
+        )
+        payload = self._answered(effect, told)
+        if len(payload) > wire.MAX_BYTES:
+            payload = self._answered(effect, msgspec.structs.replace(told, context={"left_out": "it was too long"}))
+        topic = wire.topic(self._prefix, self._device, "up/answer")
+        kind = "obeyed" if effect.obeyed else "refused"
+        id_ = effect.effect_id
+        return OutboxRow(id_, id_, "minor", kind, topic, payload, time.time(), self._consent)
+
+    def _answered(self, effect: Answer, told: order_wire.Answer) -> bytes:
+        return wire.encode(
+            wire.CloudEvent(
+                specversion="1.0",
+                id=effect.effect_id,
+                source=f"sickbay/{self._device}",
+                type=order_wire.ANSWERED,
+                subject=effect.order_id,
+                time=self._clock.wall(effect.at_ms),
+                timequality=time_quality(),
+                data=msgspec.to_builtins(told),
+            )
+        )
 
     def escalation(self, effect: Escalate) -> OutboxRow:
         """This returns the outbox row of an escalation, its freeze frame thinned until it fits the wire."""
@@ -96,3 +143,15 @@ class EventsFile:
         # The same names as in status: "target" is what it is about, "id" the fault's.
         record["id" if event.kind in _OF_A_FAULT else "target"] = event.name
         return msgspec.json.encode({**record, **{k: v for k, v in event.detail.items() if k not in record}}) + b"\n"
+
+
+def level(event: Event) -> int:
+    """This returns how loud an event is in the log: what went as it should is no warning."""
+    if event.kind == "output" and event.detail.get("ok"):
+        return logging.INFO
+    return logging.WARNING if event.kind in LASTING - {"acknowledged", "command"} else logging.INFO
+
+
+def words(event: Event) -> str:
+    detail = ", ".join(f"{k} {v}" for k, v in event.detail.items() if v not in ("", None, []))
+    return f"{event.kind} {event.name}: {detail}" if detail else f"{event.kind} {event.name}"

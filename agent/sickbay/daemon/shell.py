@@ -14,13 +14,14 @@ from typing import Any, TypeVar
 from sickbay import config as configuration
 from sickbay.config import Config
 from sickbay.core import report
-from sickbay.core.effects import Drive, Effect, Escalate, Event, Question
+from sickbay.core.effects import Answer, Drive, Effect, Escalate, Event, Question
 from sickbay.core.memory import MemoryUnreadable
 from sickbay.core.node import Node
 from sickbay.core.reading import Command, LineState, Reading, Receipt, Residuals
 from sickbay.daemon import build, times
+from sickbay.daemon.afar import OrdersFromAfar
 from sickbay.daemon.answers import Answers
-from sickbay.daemon.messages import Envelopes, EventsFile
+from sickbay.daemon.messages import LASTING, Envelopes, EventsFile, level, words
 from sickbay.daemon.times import Clock, trim_memory
 from sickbay.edge import systemd
 from sickbay.edge.actuators import Outputs
@@ -28,7 +29,7 @@ from sickbay.edge.console import Console
 from sickbay.edge.journal import Journal
 from sickbay.edge.journal.schema import FILE as DATABASE
 from sickbay.edge.scorer.client import ModelWorker
-from sickbay.errors import OrderRefused, SickbayError, StoreError
+from sickbay.errors import SickbayError, StoreError
 
 log = logging.getLogger("sickbay")
 T = TypeVar("T")
@@ -38,8 +39,6 @@ SNAPSHOT_S = 1800.0  # how often all state is kept when nothing happens: 48 writ
 STARTED_S = 4.0  # by now the uplink and the model have loaded what they need
 STORE_RETRY_S = 20.0
 CARRIED_OUT_S = 5.0  # how long the answer to an order waits for the disk and the relay; the CLI waits 10
-# Events that change what must outlive a power cut. Verdicts alone do not: the next reading brings them again.
-LASTING = frozenset(("fault", "isolate", "would_isolate", "probation", "release", "output", "command", "acknowledged"))
 
 
 class Daemon:
@@ -142,11 +141,13 @@ class Daemon:
         drivers = build.sources(self._config, self._base, self.clock, self.take)
         jobs = [(f"source {d.name}", d.run()) for d in drivers]
         jobs += [("acts", self._carry_out()), ("upkeep", self._upkeep()), ("outputs", self.outputs.run())]
+        self.afar = OrdersFromAfar(self, self.equipment.device, self._config.orders.keys)
+        jobs.append(("orders", self.afar.run()))
         self.uplink: Any = None
         if self._config.mqtt is not None:
             jobs.append(("uplink", self._uplink()))
         tasks = [asyncio.create_task(job, name=name) for name, job in jobs]
-        self._pass()
+        self.turn()
         return tasks
 
     async def _uplink(self) -> None:
@@ -161,7 +162,8 @@ class Daemon:
             forget=lambda ids: self.on_journal(lambda: self.journal.forget(ids)),
             ledger_add=lambda lines, lazy: self.on_journal(lambda: self.journal.ledger_add(lines, lazy)),
             on_receipt=self._receipted,
-            on_command=self._ordered_from_afar,
+            on_command=self.afar.take,
+            on_retained=self.afar.retained,
             birth=lambda: self.envelopes.birth(len(self.node.ward.triage.open_cases())),
             digest=lambda: self.envelopes.digest(report.digest(self.node.ward)),
         )
@@ -194,7 +196,7 @@ class Daemon:
         self._inbox.append(fact)
         if not self._scheduled:
             self._scheduled = True
-            self._loop.call_soon(self._pass)
+            self._loop.call_soon(self.turn)
 
     def order(self, command: Command) -> str:
         """This passes an order to the node at once and returns its answer; raises OrderRefused."""
@@ -202,20 +204,30 @@ class Daemon:
         try:
             return self.node.command(command)
         finally:
-            self._pass()
+            self.turn()
 
-    async def carried_out(self) -> None:
-        """This returns when all effects so far were kept and acted on, or soon after: a stuck disk holds up no answer."""
+    async def carried_out(self) -> bool:
+        """This waits until all effects so far were kept and acted on, but not long: a stuck disk holds up no answer."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CARRIED_OUT_S):
                 await self._work.join()
+                return True
+        return False
+
+    async def kept(self) -> bool:
+        """This returns whether all that the node knows now is on the disk."""
+        self.turn()
+        self._work.put_nowait(([], self._snapshot()))
+        return await self.carried_out() and not self._store_says
+
+    async def line(self, event: Event) -> None:
+        """This writes a line about what concerns the node not at all."""
+        log.warning("%s", words(event))
+        await self.on_journal(lambda: self.events.write([event]))
 
     def _receipted(self, ids: list[str]) -> None:
         for id_ in ids:
             self.take(Receipt(id_, self.clock(), True))
-
-    def _ordered_from_afar(self, payload: bytes) -> None:
-        raise OrderRefused("an order from the fleet must be signed, and this version knows no key: it is not obeyed")
 
     def _drain(self) -> None:
         feed, inbox = self.node.feed, self._inbox
@@ -227,7 +239,7 @@ class Daemon:
             else:
                 feed(fact)
 
-    def _pass(self) -> None:
+    def turn(self) -> None:
         """This is one turn: feed what came, let time pass where it is due, and hand on what is to be done."""
         self._scheduled = False
         self._drain()
@@ -262,7 +274,7 @@ class Daemon:
 
     def _timed(self) -> None:
         self._timer = None
-        self._pass()
+        self.turn()
 
     # Effects out.
 
@@ -280,19 +292,19 @@ class Daemon:
                 if isinstance(effect, Drive):
                     ok, detail = await self.outputs.drive(effect.output, effect.on)
                     self.take(Receipt(effect.effect_id, self.clock(), ok, detail))
-            if self.uplink is not None and any(isinstance(e, Escalate) for e in effects):
+            if self.uplink is not None and any(isinstance(e, Escalate | Answer) for e in effects):
                 self.uplink.wake()
             for _ in range(taken):
                 self._work.task_done()
 
     async def _keep(self, effects: list[Effect], snapshot: bytes | None) -> None:
         """This commits state and messages together, then writes the lines that say so."""
-        rows = [self.envelopes.escalation(e) for e in effects if isinstance(e, Escalate)]
+        rows = self.envelopes.rows(effects)
         if snapshot is not None or rows:
             await self._commit(snapshot, rows)
         events = [e for e in effects if isinstance(e, Event)]
         for event in events:
-            log.log(_level(event), "%s", _line(event))
+            log.log(level(event), "%s", words(event))
         if events:
             await self.on_journal(lambda: self.events.write(events))
 
@@ -309,7 +321,7 @@ class Daemon:
             if shed != self._shed:
                 self._shed = shed
                 self.node.ward.emit("shed", "outbox", by_severity=shed)
-                self._loop.call_soon(self._pass)
+                self._loop.call_soon(self.turn)
         self._store(says)
 
     def _store(self, says: str) -> None:
@@ -318,7 +330,7 @@ class Daemon:
             self._store_says = says
             log.log(logging.ERROR if says else logging.WARNING, "%s", says or "the journal can be written again")
             self.node.store(not says, says, self.clock())
-            self._loop.call_soon(self._pass)
+            self._loop.call_soon(self.turn)
 
     def _tell_notes(self, but: str = "") -> None:
         notes, self.journal.notes = self.journal.notes, []
@@ -339,7 +351,7 @@ class Daemon:
         trim_memory()
         while True:
             await asyncio.sleep(beat_s)
-            self._pass()
+            self.turn()
             overdue = self.clock.uptime_s() - kept_s >= SNAPSHOT_S
             # The ledger's lines may be the first that find the disk full: only a commit tells the node.
             if not (self.state / DATABASE).exists():
@@ -385,15 +397,3 @@ class Daemon:
         if not cases:
             return f"{len(self.node.ward.channels)} signals, no fault"
         return f"{len(cases)} open: " + ", ".join(f"{c.target} {c.class_}" for c in cases[:4])
-
-
-def _level(event: Event) -> int:
-    """This returns how loud an event is in the log: what went as it should is no warning."""
-    if event.kind == "output" and event.detail.get("ok"):
-        return logging.INFO
-    return logging.WARNING if event.kind in LASTING - {"acknowledged", "command"} else logging.INFO
-
-
-def _line(event: Event) -> str:
-    detail = ", ".join(f"{k} {v}" for k, v in event.detail.items() if v not in ("", None, []))
-    return f"{event.kind} {event.name}: {detail}" if detail else f"{event.kind} {event.name}"
