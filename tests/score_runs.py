@@ -5,7 +5,7 @@ from typing import Any
 from sickbay_sim.plant.plant import PartSpec
 from sickbay_sim.record import Illness, Masked, Run, Told
 from sickbay_sim.scenario import Fault, Scenario
-from sickbay_sim.score.machine import Machine, Trial
+from sickbay_sim.score.machine import Machine, Played
 
 MACHINE = Machine(
     plant="bench-top",
@@ -44,16 +44,16 @@ def masked(name: str, from_s: float, to_s: float | None, active: bool = True) ->
     return Masked(name, from_s, to_s, active)
 
 
-def trial(
+def played(
     truth: list[Illness] | None = None,
     told: list[Told] | None = None,
     spans: list[Masked] | None = None,
     seconds: float = 3600.0,
     faults: tuple[Fault, ...] = (),
     **more: Any,
-) -> Trial:
+) -> Played:
     """This returns one run of the machine. `more` are fields of the run, or of its scenario."""
-    of_story = {key: more.pop(key) for key in ("name", "bounds", "expects", "orders") if key in more}
+    of_story = {key: more.pop(key) for key in ("name", "title", "bounds", "expects", "orders") if key in more}
     scenario = Scenario(
         **{
             "name": "by-hand",
@@ -64,7 +64,7 @@ def trial(
             **of_story,
         }
     )
-    return Trial(
+    return Played(
         Run(
             scenario,
             more.pop("seed", 1),

@@ -12,11 +12,11 @@ __all__ = ["configuration", "main"]
 VERBS = {
     "bench": ("bench", "scenarios in virtual time, and whether what happened is what should have"),
     "list": ("list", "every kind of fault there is, and which scenarios exercise it"),
+    "score": ("score", "many scenarios with many seeds, and what they say together, beside two baselines"),
     "rig": ("rig", "a cooling loop on a pty and mock pins, in real time, until Ctrl-C"),
 }
 NOT_BUILT = {
     "swarm": "many devices at once",
-    "score": "the score card of a run",
 }
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from score_runs import ill, masked, opened, story, trial
+from score_runs import ill, masked, opened, played, story
 from sickbay_sim.record import Illness
 from sickbay_sim.scenario import Expect, Fault, Order
 from sickbay_sim.score.blame import AFTER_S, Meaning, courses, healthy_s, meaning, stays, words
@@ -34,25 +34,25 @@ def test_a_word_is_right_wrong_or_false_by_what_was_in_force(
     at_s: float, target: str, layer: str, worth: Meaning, about: int | None
 ) -> None:
     """Two illnesses that overlap, before, within and after them."""
-    assert meaning(trial([SENSOR, FAN]).run, at_s, target, layer) == (worth, about)
+    assert meaning(played([SENSOR, FAN]).run, at_s, target, layer) == (worth, about)
 
 
 def test_the_line_and_the_surroundings_are_named_by_their_layer() -> None:
     """What the configuration calls its line is not the story's affair."""
     cut = ill("line", 10.0, 20.0, "cut", "line")
-    assert meaning(trial([cut]).run, 15.0, "rig", "line") == (Meaning.RIGHT, 0)
-    assert meaning(trial([cut]).run, 15.0, "flow", "sensor") == (Meaning.WRONG, 0)
+    assert meaning(played([cut]).run, 15.0, "rig", "line") == (Meaning.RIGHT, 0)
+    assert meaning(played([cut]).run, 15.0, "flow", "sensor") == (Meaning.WRONG, 0)
 
 
 def test_what_shows_elsewhere_may_be_blamed_there() -> None:
     """A blocked hose is no part of the configuration: the pump it shows in is."""
     hose = ill("hose", 10.0, None, "blockage", "part", blamed=("pump",))
-    assert meaning(trial([hose]).run, 9e9, "pump", "part") == (Meaning.RIGHT, 0)
+    assert meaning(played([hose]).run, 9e9, "pump", "part") == (Meaning.RIGHT, 0)
 
 
 def test_of_one_name_ill_twice_the_later_one_is_meant() -> None:
     """A second fault of the same sensor, soon after the first, is not the first one's echo."""
-    again = trial([ill("flow", 100.0, 200.0), ill("flow", 250.0, 300.0)])
+    again = played([ill("flow", 100.0, 200.0), ill("flow", 250.0, 300.0)])
     assert meaning(again.run, 240.0, "flow") == (Meaning.RIGHT, 0)
     assert meaning(again.run, 260.0, "flow") == (Meaning.RIGHT, 1)
 
@@ -63,7 +63,7 @@ EVENING = Fault("engine_off", "engine", 100.0, 200.0)
 
 def test_an_engine_that_is_switched_off_excuses_no_alarm() -> None:
     """It happens every evening, and nobody should be called; who names it all the same told no lie."""
-    evening = trial([OFF], opened("f1", 105.0, "flow"), [masked("rpm", 106.0, 130.0)], faults=(EVENING,))
+    evening = played([OFF], opened("f1", 105.0, "flow"), [masked("rpm", 106.0, 130.0)], faults=(EVENING,))
     assert meaning(evening.run, 110.0, "pump", "part") == (Meaning.FALSE, None)
     assert meaning(evening.run, 110.0, "pump", "unknown") == (Meaning.FALSE, None)
     assert meaning(evening.run, 110.0, "ambient", "surroundings") == (Meaning.RIGHT, 0)
@@ -71,9 +71,9 @@ def test_an_engine_that_is_switched_off_excuses_no_alarm() -> None:
     assert healthy_s(evening.run) == 3600.0
 
 
-def test_an_event_that_the_story_wants_told_is_an_illness() -> None:
+def test_what_is_everyday_and_the_story_wants_told_is_an_illness() -> None:
     """Then it is asked for, and has to be found like any other."""
-    asked = trial([OFF], faults=(EVENING,), expects=(Expect("engine", within_s=60.0),))
+    asked = played([OFF], faults=(EVENING,), expects=(Expect("engine", within_s=60.0),))
     assert len(courses(asked)) == 1
     assert healthy_s(asked.run) == 3500.0
     assert meaning(asked.run, 110.0, "pump", "part") == (Meaning.WRONG, 0)
@@ -88,7 +88,7 @@ def test_an_update_counts_only_when_it_blames_something_else() -> None:
         (170.0, "closed", "sensor", "flow"),
     )
     told += story("f2", (155.0, "opened", "unknown", "fan"), (165.0, "updated", "part", "fan"))
-    found = words(trial([SENSOR, FAN], told).run)
+    found = words(played([SENSOR, FAN], told).run)
     assert [(w.told.at_s, w.meaning) for w in found] == [
         (110.0, Meaning.RIGHT),
         (155.0, Meaning.RIGHT),
@@ -104,7 +104,7 @@ def test_a_course_holds_what_became_of_one_illness() -> None:
         (130.0, "updated", "sensor", "flow"),
         (260.0, "closed", "sensor", "flow"),
     )
-    (course,) = courses(trial([SENSOR], told, [masked("flow", 128.0, 220.0)]))
+    (course,) = courses(played([SENSOR], told, [masked("flow", 128.0, 220.0)]))
     assert (course.noticed_s, course.named_s, course.isolated_s) == (4.0, 30.0, 28.0)
     assert (course.opened, course.messages) == (1, 3)
     assert course.first is not None
@@ -114,17 +114,17 @@ def test_a_course_holds_what_became_of_one_illness() -> None:
 def test_a_dont_know_gives_way_to_the_first_definite_word() -> None:
     """ "Don't know" is an answer, and goes to a person; what it became counts."""
     told = story("f1", (104.0, "opened", "unknown", "pump"), (130.0, "updated", "sensor", "flow"))
-    (course,) = courses(trial([SENSOR], told))
+    (course,) = courses(played([SENSOR], told))
     assert course.first is not None
     assert (course.first.told.at_s, course.first.meaning) == (130.0, Meaning.RIGHT)
-    (silent,) = courses(trial([SENSOR], story("f1", (104.0, "opened", "unknown", "pump"))))
+    (silent,) = courses(played([SENSOR], story("f1", (104.0, "opened", "unknown", "pump"))))
     assert silent.first is not None
     assert silent.first.meaning is Meaning.UNKNOWN
     assert (silent.noticed_s, silent.named_s) == (4.0, None)
 
 
 def test_nothing_told_is_a_course_without_times() -> None:
-    (course,) = courses(trial([SENSOR]))
+    (course,) = courses(played([SENSOR]))
     assert (course.first, course.noticed_s, course.named_s, course.isolated_s) == (None, None, None, None)
 
 
@@ -136,7 +136,7 @@ def test_passive_that_turns_active_is_one_stay() -> None:
         masked("fan", 320.0, None),
         masked("temp", 165.0, 166.0, active=False),
     ]
-    found = stays(trial([FAN], spans=spans).run)
+    found = stays(played([FAN], spans=spans).run)
     assert [(s.name, s.from_s, s.to_s, s.active_from_s, s.meaning) for s in found] == [
         ("fan", 160.0, 300.0, 170.0, Meaning.RIGHT),
         ("temp", 165.0, 166.0, None, Meaning.WRONG),
@@ -147,7 +147,7 @@ def test_passive_that_turns_active_is_one_stay() -> None:
 def test_what_a_person_ordered_is_not_the_machines_doing() -> None:
     """A quarantine by hand is neither false nor right."""
     order = Order("quarantine", "rpm", 50.0)
-    found = stays(trial(spans=[masked("rpm", 50.0, 60.0), masked("rpm", 90.0, 95.0)], orders=(order,)).run)
+    found = stays(played(spans=[masked("rpm", 50.0, 60.0), masked("rpm", 90.0, 95.0)], orders=(order,)).run)
     assert [(s.from_s, s.meaning) for s in found] == [(90.0, Meaning.FALSE)]
 
 
@@ -164,7 +164,7 @@ def test_what_a_person_ordered_is_not_the_machines_doing() -> None:
 )
 def test_healthy_time_is_what_no_illness_covers(truth: list[Illness], healthy: float) -> None:
     """It is the time in which a word can be false; counting ill time, too, would flatter every rate."""
-    assert healthy_s(trial(truth).run) == healthy
+    assert healthy_s(played(truth).run) == healthy
 
 
 @pytest.mark.parametrize(
@@ -180,5 +180,5 @@ def test_healthy_time_is_what_no_illness_covers(truth: list[Illness], healthy: f
 )
 def test_the_class_of_a_fault_follows_from_its_kind_and_shape(kind: str, fault: Fault, class_: str) -> None:
     """The aims of recall differ by class; the table is one and has a name."""
-    (course,) = courses(trial([ill("flow", 100.0, kind=kind)], faults=(fault,)))
+    (course,) = courses(played([ill("flow", 100.0, kind=kind)], faults=(fault,)))
     assert course.class_ == class_

@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from score_runs import ill, masked, opened, story, trial
+from score_runs import ill, masked, opened, played, story
 from sickbay_sim.record import Change, StandIn
 from sickbay_sim.scenario import Fault, Order
 from sickbay_sim.score.card import Card, card
-from sickbay_sim.score.machine import Trial
+from sickbay_sim.score.machine import Played
 
 
 def test_a_card_of_nothing_has_no_figures_and_does_not_fall_over() -> None:
@@ -23,13 +23,13 @@ def test_a_card_of_nothing_has_no_figures_and_does_not_fall_over() -> None:
 
 def test_a_healthy_day_without_a_word_is_zero_with_an_interval() -> None:
     """No false alarm in an hour proves little: the interval says how little."""
-    found = card([trial(seconds=86_400.0)]).detection.false_alarms.opened
+    found = card([played(seconds=86_400.0)]).detection.false_alarms.opened
     assert (found.events, found.per_month, found.low) == (0, 0.0, 0.0)
     assert found.high == pytest.approx(3.6889 * 30, abs=0.01)
 
 
 def test_false_wrong_and_dont_know_are_counted_apart() -> None:
-    """An alarm with a cause is no false alarm; one in the warm-up is, though the warm-up's time does not count."""
+    """An alarm with a cause is no false alarm; one in the warm-up is counted apart, as is the warm-up's time."""
     told = [
         *opened("f0", -50.0, "rpm"),
         *opened("f1", 40.0, "rpm"),
@@ -39,28 +39,28 @@ def test_false_wrong_and_dont_know_are_counted_apart() -> None:
         *opened("f5", 250.0, "flow"),
         *opened("f6", 250.0, "temp"),
     ]
-    found = card([trial([ill("flow", 100.0, 200.0)], told)]).detection.false_alarms
-    assert (found.opened.events, found.warm_up, found.wrong_blame, found.dont_know) == (3, 1, 1, 1)
+    found = card([played([ill("flow", 100.0, 200.0)], told)]).detection.false_alarms
+    assert (found.opened.events, found.warm_up, found.wrong_blame, found.dont_know) == (2, 1, 1, 1)
     assert found.opened.months == pytest.approx(3500 / (30 * 86400))
 
 
 def several() -> Card:
     """This returns the card of three runs with five illnesses, of all classes."""
-    hard = trial(
+    hard = played(
         [ill("flow", 100.0, 200.0), ill("fan", 1000.0, 1500.0, "fan_fail", "part")],
         [*opened("a1", 104.0, "flow"), *opened("a2", 1006.0, "rpm"), *story("a3", (1030.0, "opened", "part", "fan"))],
         [masked("flow", 103.0, 260.0), masked("rpm", 1005.0, 1025.0), masked("fan", 1029.0, None)],
     )
     flicker = Fault("bias", "temp", 50.0, shape="intermittent", over_s=20.0)
     wear = Fault("bearing_wear", "pump", 0.0, shape="linear", over_s=2000.0)
-    slow = trial(
+    slow = played(
         [ill("temp", 50.0, kind="bias"), ill("pump", 0.0, None, "bearing_wear", "part")],
         [*opened("b1", 500.0, "pump", "part")],
         [masked("pump", 501.0, None, active=False)],
         faults=(flicker, wear),
         name="slow",
     )
-    cut = trial([ill("rig", 10.0, 40.0, "cut", "line")], [*opened("c1", 21.0, "rig", "line")])
+    cut = played([ill("rig", 10.0, 40.0, "cut", "line")], [*opened("c1", 21.0, "rig", "line")])
     return card([hard, slow, cut])
 
 
@@ -110,7 +110,7 @@ def test_the_matrices_hold_truth_against_what_was_told() -> None:
 def test_a_blamed_name_that_is_not_the_target_is_right_in_its_cell() -> None:
     """Off the diagonal and right all the same: the radiator's dirt shows in the fan."""
     dirt = ill("radiator", 10.0, None, "fouling", "part", blamed=("fan", "pump"))
-    (plant,) = card([trial([dirt], opened("f1", 50.0, "fan", "part"))]).plants
+    (plant,) = card([played([dirt], opened("f1", 50.0, "fan", "part"))]).plants
     assert (plant.counts["radiator"]["fan"], plant.right["radiator"]["fan"]) == (1, 1)
 
 
@@ -118,8 +118,8 @@ def test_two_plants_have_a_matrix_each() -> None:
     """A pump of one machine is not the pump of another."""
     from dataclasses import replace
 
-    one = trial()
-    other = Trial(one.run, replace(one.machine, plant="another"))
+    one = played()
+    other = Played(one.run, replace(one.machine, plant="another"))
     assert [m.name for m in card([one, other]).plants] == ["another", "bench-top"]
 
 
@@ -136,58 +136,64 @@ def test_quarantine_has_precision_and_recall() -> None:
 
 def test_a_stay_out_of_nothing_is_false_and_its_seconds_are_collateral() -> None:
     """An open one lasts to the end of the run."""
-    found = card([trial(spans=[masked("rpm", 3000.0, None), masked("pump", 100.0, 200.0, active=False)])]).isolation
+    found = card([played(spans=[masked("rpm", 3000.0, None), masked("pump", 100.0, 200.0, active=False)])]).isolation
     assert (found.false.events, found.precision.n, found.precision.of) == (2, 0, 2)
     assert found.collateral_signal_s_day == pytest.approx(600.0 * 24)
     assert found.collateral_part_s_day == 0  # passive takes nothing from anybody
+
+
+def test_a_stay_in_the_warm_up_is_counted_apart() -> None:
+    """It is false, but its time is not watched: in the rate it would have no share."""
+    found = card([played(spans=[masked("rpm", -100.0, -50.0)])]).isolation
+    assert (found.false.events, found.warm_up, found.precision.of) == (0, 1, 1)
 
 
 def test_release_is_timed_from_the_end_of_the_illness() -> None:
     """A part with a relay waits for a person, and is not called late; a stay that ended before is none."""
     truth = [ill("flow", 100.0, 200.0), ill("temp", 100.0, 200.0), ill("fan", 100.0, 200.0, "fan_fail", "part")]
     spans = [masked("flow", 104.0, 275.0), masked("temp", 104.0, None), masked("fan", 110.0, None)]
-    found = card([trial(truth, spans=spans)]).isolation
+    found = card([played(truth, spans=spans)]).isolation
     assert (found.to_release.n, found.to_release.p50, found.not_released, found.by_hand) == (1, 75.0, 1, 1)
-    never = card([trial([ill("flow", 100.0)], spans=[masked("flow", 104.0, 150.0)])]).isolation
+    never = card([played([ill("flow", 100.0)], spans=[masked("flow", 104.0, 150.0)])]).isolation
     assert (never.to_release.n, never.not_released) == (0, 0)
 
 
 def test_passive_is_not_released_since_it_was_never_taken() -> None:
-    found = card([trial([ill("flow", 100.0, 200.0)], spans=[masked("flow", 104.0, None, active=False)])]).isolation
+    found = card([played([ill("flow", 100.0, 200.0)], spans=[masked("flow", 104.0, None, active=False)])]).isolation
     assert (found.to_release.n, found.not_released, found.recall.n, found.active) == (0, 0, 1, 0)
 
 
 def test_flapping_is_stays_beyond_the_first() -> None:
     """Out, back, out, back, out: two cycles for nothing."""
     spans = [masked("flow", 110.0, 120.0), masked("flow", 130.0, 140.0), masked("flow", 150.0, 260.0)]
-    found = card([trial([ill("flow", 100.0, 200.0)], spans=spans)]).isolation
+    found = card([played([ill("flow", 100.0, 200.0)], spans=spans)]).isolation
     assert (found.cycles_most, found.flapped.n, found.flapped.of) == (2, 1, 1)
 
 
 def test_an_essential_part_out_of_service_is_a_violation() -> None:
     """Isolated, ordered off, or its contacts opened: each must be 0. Would-have-been is none."""
-    assert card([trial(spans=[masked("pump", 10.0, 20.0, active=False)])]).isolation.essential_isolated == 0
-    assert card([trial(spans=[masked("pump", 10.0, 20.0)])]).isolation.essential_isolated == 1
+    assert card([played(spans=[masked("pump", 10.0, 20.0, active=False)])]).isolation.essential_isolated == 0
+    assert card([played(spans=[masked("pump", 10.0, 20.0)])]).isolation.essential_isolated == 1
     on, off = (Change(10.0, "output", "pump_relay", {"on": word, "ok": True}) for word in (True, False))
-    assert card([trial(changes=[on])]).isolation.essential_driven == 0
+    assert card([played(changes=[on])]).isolation.essential_driven == 0
     moves = [(-900.0, True), (10.2, False), (20.0, True), (30.0, False)]
-    assert card([trial(changes=[off], relays={"pump_relay": moves[:2]})]).isolation.essential_driven == 1
-    assert card([trial(relays={"pump_relay": moves, "fan_relay": moves})]).isolation.essential_driven == 2
+    assert card([played(changes=[off], relays={"pump_relay": moves[:2]})]).isolation.essential_driven == 1
+    assert card([played(relays={"pump_relay": moves, "fan_relay": moves})]).isolation.essential_driven == 2
 
 
 def test_a_relay_that_is_itself_ill_or_ordered_by_a_person_is_no_violation() -> None:
     """A coil that burns out opens its contacts; that is the truth's doing."""
     moves = [(-900.0, True), (10.2, False)]
     truth = [ill("pump_relay", 10.0, None, "coil", "part")]
-    assert card([trial(truth, relays={"pump_relay": moves})]).isolation.essential_driven == 0
-    ordered = trial(relays={"pump_relay": moves}, orders=(Order("quarantine", "pump", 10.0),))
+    assert card([played(truth, relays={"pump_relay": moves})]).isolation.essential_driven == 0
+    ordered = played(relays={"pump_relay": moves}, orders=(Order("quarantine", "pump", 10.0),))
     assert card([ordered]).isolation.essential_driven == 0
 
 
 def test_substitutes_are_measured_in_the_signals_own_spreads() -> None:
     """Errors of +1, +1 and -2 spreads: bias 0, RMS the root of 2."""
     said = [StandIn(float(k), "temp", "temp_b", 40.0 + e * 0.5, 40.0, 0.5) for k, e in enumerate((1.0, 1.0, -2.0))]
-    found = card([trial(stand_ins=[*said, StandIn(9.0, "temp", "temp_b", 1.0, 2.0, 0.0)])]).isolation
+    found = card([played(stand_ins=[*said, StandIn(9.0, "temp", "temp_b", 1.0, 2.0, 0.0)])]).isolation
     assert (found.stand_ins.n, found.stand_ins.bias, found.stand_ins.worst) == (3, pytest.approx(0.0), 2.0)
     assert found.stand_ins_by_signal["temp"].rms == pytest.approx(2**0.5)
 
@@ -203,7 +209,9 @@ def test_messages_are_counted_with_their_fate() -> None:
         arrivals=2,
     )
     told += opened("f2", 150.0, "temp")
-    found = card([trial([ill("flow", 100.0, 200.0)], told, lost=1, bytes_out=900, bytes_in=90_000, cpu_s=0.5)]).messages
+    found = card(
+        [played([ill("flow", 100.0, 200.0)], told, lost=1, bytes_out=900, bytes_in=90_000, cpu_s=0.5)]
+    ).messages
     assert (found.opened, found.updated, found.closed) == (2, 1, 1)
     assert (found.opened_per_illness, found.messages_per_illness, found.messages_per_illness_most) == (2.0, 4.0, 4)
     assert (found.duplicates, found.lost, found.undelivered, found.to_delivery.longest) == (3, 1, 1, 196.0)

@@ -8,7 +8,7 @@ Every figure of the card that speaks of right, wrong or false rests on `meaning`
 - Else it is UNKNOWN if it claims no layer while an illness is in force, and WRONG if it claims one: the alarm had a cause.
 - Else it is FALSE: nothing was in force. What is told of a neighbour after the end is false, too.
 
-What machine.EVENTS lists is no illness: it excuses a word that names it, and no other.
+What machine.EVERYDAY lists is no illness: it excuses a word that names it, and no other.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from sickbay_sim.record import Illness, Masked, Run, Told
-from sickbay_sim.score.machine import Trial, is_event
+from sickbay_sim.score.machine import Played, is_everyday
 
 AFTER_S = 300.0
 TOUCHES_S = 1.5  # spans of one name that are no further apart are one stay: passive turned active, not a release
@@ -64,7 +64,7 @@ class Stay:
 class Course:
     """What became of one illness. Times are seconds since its onset, None: never."""
 
-    trial: Trial
+    played: Played
     illness: Illness
     class_: str  # hard | intermittent | drift | wear
     words: tuple[Word, ...]  # what was told about it, in order
@@ -108,7 +108,7 @@ def meaning(run: Run, at_s: float, target: str, layer: str = "") -> tuple[Meanin
     for i in (*now, *past):
         if names(truth[i], target, layer):
             return Meaning.RIGHT, i
-    excuse = next((i for i in now if not is_event(run, truth[i])), None)
+    excuse = next((i for i in now if not is_everyday(run, truth[i])), None)
     if excuse is None:
         return Meaning.FALSE, None
     return (Meaning.UNKNOWN if layer == "unknown" else Meaning.WRONG), excuse
@@ -167,14 +167,14 @@ def _touching(spans: list[Masked]) -> Iterator[list[Masked]]:
         yield group
 
 
-def courses(trial: Trial) -> list[Course]:
-    """This returns what became of each illness of a run, in the order of its truth; events are none."""
-    run = trial.run
+def courses(played: Played) -> list[Course]:
+    """This returns what became of each illness of a run, in the order of its truth; what is everyday is none."""
+    run = played.run
     said, out_of_service, told = words(run), stays(run), stories(run)
     about = {w.told.fault_id: w.illness for w in reversed(said)}  # a fault's whole story is about what its opening was
     out: list[Course] = []
     for i, illness in enumerate(run.truth):
-        if is_event(run, illness):
+        if is_everyday(run, illness):
             continue
         mine = tuple(w for w in said if w.illness == i)
         held = tuple(s for s in out_of_service if s.illness == i and s.meaning is Meaning.RIGHT)
@@ -182,9 +182,9 @@ def courses(trial: Trial) -> list[Course]:
         right = [w.told.at_s for w in mine if w.meaning is Meaning.RIGHT]
         out.append(
             Course(
-                trial,
+                played,
                 illness,
-                trial.class_of(illness),
+                played.class_of(illness),
                 mine,
                 held,
                 opened=len(faults),
@@ -200,7 +200,7 @@ def courses(trial: Trial) -> list[Course]:
 def healthy_s(run: Run) -> float:
     """This returns for how long of 0..end no illness was in force: the time in which a word can be false."""
     ill, reached = 0.0, 0.0
-    for illness in sorted((i for i in run.truth if not is_event(run, i)), key=lambda i: i.onset_s):
+    for illness in sorted((i for i in run.truth if not is_everyday(run, i)), key=lambda i: i.onset_s):
         begin = max(reached, illness.onset_s)
         end = run.end_s if illness.end_s is None else min(illness.end_s, run.end_s)
         if end > begin:

@@ -9,7 +9,7 @@ from sickbay_sim.score.confusion import Matrix, by_layer, by_name
 from sickbay_sim.score.detection import Detection, detection
 from sickbay_sim.score.intervals import MONTH_S
 from sickbay_sim.score.isolation import Isolation, isolation
-from sickbay_sim.score.machine import Trial
+from sickbay_sim.score.machine import Played
 from sickbay_sim.score.messages import Messages, messages
 
 
@@ -20,7 +20,7 @@ class Extent:
     runs: int
     scenarios: int
     illnesses: int
-    events: int  # what befell a healthy machine, see machine.EVENTS
+    everyday: int  # what befell a healthy machine, see machine.EVERYDAY
     months: float
     healthy_months: float  # of them: nothing was wrong, so that a word could be false
     cut_short: int  # runs that ended in trouble
@@ -42,29 +42,29 @@ class Card:
         return asdict(self)
 
 
-def card(trials: Sequence[Trial]) -> Card:
+def card(runs_played: Sequence[Played]) -> Card:
     """This returns the card of some runs, of one plant or of several."""
-    courses = [blame.courses(t) for t in trials]
-    words = [blame.words(t.run) for t in trials]
-    stays = [blame.stays(t.run) for t in trials]
+    courses = [blame.courses(t) for t in runs_played]
+    words = [blame.words(t.run) for t in runs_played]
+    stays = [blame.stays(t.run) for t in runs_played]
     all_courses = [c for each in courses for c in each]
     plants = []
-    for name in sorted({t.machine.plant for t in trials}):
-        of = [i for i, t in enumerate(trials) if t.machine.plant == name]
-        plants.append(by_name(trials[of[0]].machine, [c for i in of for c in courses[i]], [words[i] for i in of]))
+    for name in sorted({t.machine.plant for t in runs_played}):
+        of = [i for i, t in enumerate(runs_played) if t.machine.plant == name]
+        plants.append(by_name(runs_played[of[0]].machine, [c for i in of for c in courses[i]], [words[i] for i in of]))
     return Card(
         extent=Extent(
-            runs=len(trials),
-            scenarios=len({t.run.scenario.name for t in trials}),
+            runs=len(runs_played),
+            scenarios=len({t.run.scenario.name for t in runs_played}),
             illnesses=len(all_courses),
-            events=sum(len(t.run.truth) for t in trials) - len(all_courses),
-            months=sum(t.run.end_s for t in trials) / MONTH_S,
-            healthy_months=sum(blame.healthy_s(t.run) for t in trials) / MONTH_S,
-            cut_short=sum(bool(t.run.trouble) for t in trials),
+            everyday=sum(len(t.run.truth) for t in runs_played) - len(all_courses),
+            months=sum(t.run.end_s for t in runs_played) / MONTH_S,
+            healthy_months=sum(blame.healthy_s(t.run) for t in runs_played) / MONTH_S,
+            cut_short=sum(bool(t.run.trouble) for t in runs_played),
         ),
-        detection=detection(trials, all_courses, words),
-        isolation=isolation(trials, all_courses, stays),
-        messages=messages(trials, all_courses),
+        detection=detection(runs_played, all_courses, words),
+        isolation=isolation(runs_played, all_courses, stays),
+        messages=messages(runs_played, all_courses),
         layers=by_layer(all_courses, words),
         plants=tuple(plants),
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sickbay_sim.score.blame import Course, Meaning, Word, healthy_s
 from sickbay_sim.score.confusion import LAYERS
 from sickbay_sim.score.intervals import Rate, Share, Times, rate, share, times
-from sickbay_sim.score.machine import CLASSES, Trial, fault_of
+from sickbay_sim.score.machine import CLASSES, Played, fault_of
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Blame:
 
 @dataclass(frozen=True)
 class FalseAlarms:
-    """What was told while nothing was wrong. `warm_up` is part of `opened`, its time is not part of the rate's."""
+    """What was told while nothing was wrong. The warm-up is counted apart: neither its words nor its time are in the rate."""
 
     opened: Rate
     warm_up: int
@@ -63,8 +63,8 @@ class Detection:
     wear: Wear
 
 
-def detection(trials: Sequence[Trial], courses: Sequence[Course], words: Sequence[Sequence[Word]]) -> Detection:
-    """This returns what was found in many runs; `words` are those of each trial in turn."""
+def detection(runs_played: Sequence[Played], courses: Sequence[Course], words: Sequence[Sequence[Word]]) -> Detection:
+    """This returns what was found in many runs; `words` are those of each played in turn."""
     hard = [c for c in courses if c.class_ == "hard" and c.illness.layer in ("sensor", "part")]
     kinds = sorted({c.illness.kind for c in courses})
     return Detection(
@@ -74,7 +74,7 @@ def detection(trials: Sequence[Trial], courses: Sequence[Course], words: Sequenc
         by_kind={name: _recall([c for c in courses if c.illness.kind == name]) for name in kinds},
         hard_to_quarantine=times(c.isolated_s for c in hard if c.isolated_s is not None),
         blame=_blame(courses),
-        false_alarms=_false_alarms(trials, words),
+        false_alarms=_false_alarms(runs_played, words),
         wear=_wear([c for c in courses if c.class_ == "wear"]),
     )
 
@@ -101,11 +101,11 @@ def _blame(courses: Sequence[Course]) -> Blame:
     )
 
 
-def _false_alarms(trials: Sequence[Trial], words: Sequence[Sequence[Word]]) -> FalseAlarms:
+def _false_alarms(runs_played: Sequence[Played], words: Sequence[Sequence[Word]]) -> FalseAlarms:
     opened = [w for said in words for w in openings(said)]
     false = [w for w in opened if w.meaning is Meaning.FALSE]
     return FalseAlarms(
-        opened=rate(len(false), sum(healthy_s(t.run) for t in trials)),
+        opened=rate(sum(w.told.at_s >= 0 for w in false), sum(healthy_s(t.run) for t in runs_played)),
         warm_up=sum(w.told.at_s < 0 for w in false),
         wrong_blame=sum(w.meaning is Meaning.WRONG for w in opened),
         dont_know=sum(w.meaning is Meaning.UNKNOWN for w in opened),
@@ -134,7 +134,7 @@ def _wear(courses: Sequence[Course]) -> Wear:
 
 def life_s(course: Course) -> float | None:
     """This returns the time from onset to the limit: when the story's severity is whole. None where it gives none."""
-    fault = fault_of(course.trial.run.scenario, course.illness)
+    fault = fault_of(course.played.run.scenario, course.illness)
     if fault is None or fault.over_s <= 0 or fault.shape not in ("linear", "exponential", "staircase"):
         return None
     return fault.at_s + fault.over_s - course.illness.onset_s

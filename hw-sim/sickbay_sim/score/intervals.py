@@ -1,5 +1,6 @@
 """These are the few statistics of the score card: exact intervals for counts and shares, and percentiles that really occurred."""
 
+import itertools
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -101,16 +102,35 @@ def _root(rising: Callable[[float], float], low: float, high: float) -> float:
 def _poisson_cdf(n: int, mean: float) -> float:
     if mean <= 0:
         return 1.0
-    return math.fsum(math.exp(k * math.log(mean) - mean - math.lgamma(k + 1)) for k in range(n + 1))
+    if n >= mean:  # the other tail is the shorter sum, and falls from its first term on
+        first = math.exp((n + 1) * math.log(mean) - mean - math.lgamma(n + 2))
+        return 1.0 - _falling(first, (mean / k for k in itertools.count(n + 2)))
+    first = math.exp(n * math.log(mean) - mean - math.lgamma(n + 1))
+    return _falling(first, (k / mean for k in range(n, 0, -1)))
 
 
 def _binomial_cdf(n: int, of: int, p: float) -> float:
-    if p <= 0:
+    if p <= 0 or n >= of:
         return 1.0
     if p >= 1:
-        return 1.0 if n >= of else 0.0
-    whole = math.lgamma(of + 1)
-    return math.fsum(
-        math.exp(whole - math.lgamma(k + 1) - math.lgamma(of - k + 1) + k * math.log(p) + (of - k) * math.log1p(-p))
-        for k in range(n + 1)
-    )
+        return 0.0
+
+    def term(k: int) -> float:
+        ways = math.lgamma(of + 1) - math.lgamma(k + 1) - math.lgamma(of - k + 1)
+        return math.exp(ways + k * math.log(p) + (of - k) * math.log1p(-p))
+
+    odds = p / (1 - p)
+    if n >= of * p:
+        return 1.0 - _falling(term(n + 1), (odds * (of - k) / (k + 1) for k in range(n + 1, of)))
+    return _falling(term(n), (k / (of - k + 1) / odds for k in range(n, 0, -1)))
+
+
+def _falling(first: float, ratios: Iterable[float]) -> float:
+    """This returns the sum of a series that falls ever faster, given the ratio of each term to the one before."""
+    total = term = first
+    for ratio in ratios:
+        term *= ratio
+        total += term
+        if term < 1e-17 * total:
+            break
+    return total

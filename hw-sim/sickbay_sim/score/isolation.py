@@ -9,7 +9,7 @@ from itertools import pairwise
 from sickbay_sim.record import Run, StandIn
 from sickbay_sim.score.blame import Course, Meaning, Stay, healthy_s
 from sickbay_sim.score.intervals import DAY_S, Rate, Share, Times, rate, share, times
-from sickbay_sim.score.machine import CLASSES, Machine, Trial
+from sickbay_sim.score.machine import CLASSES, Machine, Played
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,8 @@ class Isolation:
     precision: Share  # stays of what was truly ill
     recall: Share  # sensor and part illnesses that were isolated, or would have been
     recall_by_class: dict[str, Share]
-    false: Rate  # stays begun while nothing was wrong
+    false: Rate  # stays begun while nothing was wrong, after the warm-up
+    warm_up: int  # stays begun in the warm-up, where nothing is wrong either
     wrong: int  # stays begun while something else was wrong
     essential_isolated: int  # active stays of essential parts: must be 0
     essential_driven: int  # orders off, or contacts opened without a fault of their own, of essential parts: must be 0
@@ -46,28 +47,30 @@ class Isolation:
     stand_ins_by_signal: dict[str, StandIns]
 
 
-def isolation(trials: Sequence[Trial], courses: Sequence[Course], stays: Sequence[Sequence[Stay]]) -> Isolation:
-    """This returns what quarantine did in many runs; `stays` are those of each trial in turn."""
+def isolation(runs_played: Sequence[Played], courses: Sequence[Course], stays: Sequence[Sequence[Stay]]) -> Isolation:
+    """This returns what quarantine did in many runs; `stays` are those of each played in turn."""
     held = [s for each in stays for s in each]
     asked = [c for c in courses if c.illness.layer in ("sensor", "part")]
-    days = sum(t.run.end_s for t in trials) / DAY_S
-    signal_s = sum(_collateral_s(t, each, t.machine.signals) for t, each in zip(trials, stays, strict=True))
-    part_s = sum(_collateral_s(t, each, tuple(t.machine.parts)) for t, each in zip(trials, stays, strict=True))
+    days = sum(t.run.end_s for t in runs_played) / DAY_S
+    signal_s = sum(_collateral_s(t, each, t.machine.signals) for t, each in zip(runs_played, stays, strict=True))
+    part_s = sum(_collateral_s(t, each, tuple(t.machine.parts)) for t, each in zip(runs_played, stays, strict=True))
     released, kept, by_hand = _releases(courses)
     cycles = [_cycles(c) for c in courses if c.stays]
-    stand_ins = [s for t in trials for s in t.run.stand_ins]
+    false = [s for s in held if s.meaning is Meaning.FALSE]
+    stand_ins = [s for t in runs_played for s in t.run.stand_ins]
     return Isolation(
         stays=len(held),
         active=sum(s.active for s in held),
         precision=share(sum(s.meaning is Meaning.RIGHT for s in held), len(held)),
         recall=_recall(asked),
         recall_by_class={name: _recall([c for c in asked if c.class_ == name]) for name in CLASSES},
-        false=rate(sum(s.meaning is Meaning.FALSE for s in held), sum(healthy_s(t.run) for t in trials)),
+        false=rate(sum(s.from_s >= 0 for s in false), sum(healthy_s(t.run) for t in runs_played)),
+        warm_up=sum(s.from_s < 0 for s in false),
         wrong=sum(s.meaning is Meaning.WRONG for s in held),
         essential_isolated=sum(
-            s.active and s.name in t.machine.essential for t, each in zip(trials, stays, strict=True) for s in each
+            s.active and s.name in t.machine.essential for t, each in zip(runs_played, stays, strict=True) for s in each
         ),
-        essential_driven=sum(essential_driven(t.run, t.machine) for t in trials),
+        essential_driven=sum(essential_driven(t.run, t.machine) for t in runs_played),
         collateral_signal_s_day=signal_s / days if days else None,
         collateral_part_s_day=part_s / days if days else None,
         to_release=times(released),
@@ -84,13 +87,13 @@ def _recall(courses: Sequence[Course]) -> Share:
     return share(sum(c.isolated_s is not None for c in courses), len(courses))
 
 
-def _collateral_s(trial: Trial, stays: Sequence[Stay], of: tuple[str, ...]) -> float:
+def _collateral_s(played: Played, stays: Sequence[Stay], of: tuple[str, ...]) -> float:
     """This returns the seconds of active isolation in stays that were not of what was ill.
 
     A rightly isolated thing that is healed and still out of service is not collateral: that is the time to release.
     """
     return sum(
-        _until(stay, trial.run) - stay.active_from_s
+        _until(stay, played.run) - stay.active_from_s
         for stay in stays
         if stay.active_from_s is not None and stay.meaning is not Meaning.RIGHT and stay.name in of
     )
@@ -122,10 +125,10 @@ def _releases(courses: Sequence[Course]) -> tuple[list[float], int, int]:
     took: list[float] = []
     kept = by_hand = 0
     for course in courses:
-        end_s, run = course.illness.end_s, course.trial.run
+        end_s, run = course.illness.end_s, course.played.run
         if end_s is None or end_s >= run.end_s:
             continue
-        parts = course.trial.machine.parts
+        parts = course.played.machine.parts
         for stay in course.stays:
             if not stay.active or (stay.to_s is not None and stay.to_s <= end_s):
                 continue

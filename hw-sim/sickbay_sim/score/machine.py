@@ -28,9 +28,12 @@ BY_SHAPE = {
 }
 # What happens to a machine that is well: nothing need be told, and what is told of anything else meanwhile is false. Where a
 # story expects one of these to be told, it counts as an illness like any other.
-EVENTS = frozenset(
-    "engine_off load_step heat_wave kill clock_step clock_1970 clock_backwards "
-    "broker_outage broker_refusal broker_slow broker_half_open".split()
+EVERYDAY = frozenset(
+    {
+        *("engine_off", "load_step", "heat_wave"),
+        *("kill", "clock_step", "clock_1970", "clock_backwards"),
+        *("broker_outage", "broker_refusal", "broker_slow", "broker_half_open"),
+    }
 )
 
 
@@ -55,7 +58,7 @@ class Machine:
 
 
 @dataclass(frozen=True)
-class Trial:
+class Played:
     """One run and the machine that it was of."""
 
     run: Run
@@ -75,9 +78,9 @@ def fault_of(scenario: Scenario, illness: Illness) -> Fault | None:
     return min(same, key=lambda f: abs(f.at_s - illness.onset_s), default=None)
 
 
-def is_event(run: Run, illness: Illness) -> bool:
-    """This returns whether a truth is no illness that anybody should be told of: see EVENTS."""
-    if illness.kind not in EVENTS:
+def is_everyday(run: Run, illness: Illness) -> bool:
+    """This returns whether a truth is no illness that anybody should be told of: see EVERYDAY."""
+    if illness.kind not in EVERYDAY:
         return False
     scenario = run.scenario
     answered = [scenario.faults[expect.fault or 0] for expect in scenario.expects if scenario.faults]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from sickbay_sim.score.blame import Course, stories
 from sickbay_sim.score.intervals import DAY_S, Times, times
-from sickbay_sim.score.machine import Trial
+from sickbay_sim.score.machine import Played
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,9 @@ class Messages:
     cpu_s_day: float | None  # of the agent, warm-up included on both sides
 
 
-def messages(trials: Sequence[Trial], courses: Sequence[Course]) -> Messages:
+def messages(runs_played: Sequence[Played], courses: Sequence[Course]) -> Messages:
     """This returns what left in many runs."""
-    runs = [t.run for t in trials]
+    runs = [t.run for t in runs_played]
     told = [m for run in runs for m in run.told]
     told_of = [c for c in courses if c.opened]
     lasted_days = sum(run.end_s + run.scenario.warm_s for run in runs) / DAY_S

@@ -6,7 +6,7 @@ Colours are those of Okabe and Ito, which the colour-blind tell apart. Text stan
 from collections.abc import Iterator, Sequence
 from html import escape
 
-from sickbay_sim.score.machine import Trial
+from sickbay_sim.score.machine import Played
 from sickbay_sim.score.tracks import Curve, Mark, Section, Span, Track, curves, extent, sections
 
 WIDTH, LEFT, RIGHT = 1200, 236, 64
@@ -47,23 +47,23 @@ LEGEND = (
 )  # fmt: skip
 
 
-def drawn(trial: Trial) -> str:
+def drawn(played: Played) -> str:
     """This returns the picture of one run; curves need its rows."""
-    axis = _Axis(*extent(trial))
+    axis = _Axis(*extent(played))
     body: list[str] = []
     y = TOP
-    for section in sections(trial):
+    for section in sections(played):
         body += _section(section, axis, y)
         y += _height(section)
-    shown = curves(trial)
+    shown = curves(played)
     for curve in shown:
         body += _curve(curve, axis, y)
         y += CURVE + GAP
     legend = list(_legend(y + 44))
     height = y + 44 + 20 * (1 + max(row for row, _ in legend)) + 6
-    run = trial.run
+    run = played.run
     title = f"{run.scenario.title or run.scenario.name}"
-    below = f"{run.scenario.name} \u00b7 {trial.machine.plant} \u00b7 seed {run.seed} \u00b7 {run.how}"
+    below = f"{run.scenario.name} \u00b7 {played.machine.plant} \u00b7 seed {run.seed} \u00b7 {run.how}"
     out = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" '
         f'role="img" aria-label="{escape(title)}">',
@@ -144,7 +144,8 @@ def _span(span: Span, axis: _Axis, y: int) -> str:
         return f'<line x1="{begin}" x2="{end}" y1="{y + 10}" y2="{y + 10}" stroke="{colour}" stroke-width="2"/>'
     if span.look in ("closed", "open"):
         tall = 6 if span.look == "closed" else 14
-        return f'<rect x="{begin}" y="{y + 10 - tall / 2:g}" width="{wide}" height="{tall}" fill="{colour}"/>'
+        top = f"{y + 10 - tall / 2:g}"
+        return f'<rect x="{begin}" y="{top}" width="{wide}" height="{tall}" fill="{colour}" data-look="{span.look}"/>'
     band = f'<rect x="{begin}" y="{y + 3}" width="{wide}" height="14" fill="{colour}"'
     if not span.heights:
         return f'{band} data-look="{span.look}"/>'

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sickbay_sim.score.machine import Trial
+from sickbay_sim.score.machine import Played
 from sickbay_sim.score.tracks import Curve, Track, curves, extent, sections
 
 WIDTH, LEFT = 100, 25
@@ -30,15 +30,15 @@ KEY = (
 STEPS = "▁▂▃▄▅▆▇█"
 
 
-def drawn(trial: Trial) -> str:
+def drawn(played: Played) -> str:
     """This returns the lines of the picture; signals need the run's rows."""
-    first_s, last_s = extent(trial)
-    run = trial.run
+    first_s, last_s = extent(played)
+    run = played.run
     out = [f"{run.scenario.name}, seed {run.seed}: {run.scenario.title}"[:WIDTH]]
-    for section in sections(trial):
+    for section in sections(played):
         out.append(section.title)
         out += [_line(track, first_s, last_s) for track in section.tracks]
-    shown = curves(trial)
+    shown = curves(played)
     if shown:
         out += ["signals", *(_curve(curve, first_s, last_s) for curve in shown)]
     out.append(_axis(first_s, last_s))

@@ -2,15 +2,18 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from sickbay_sim.record import Illness
+from sickbay_sim.ailments.shape import severity_at
 from sickbay_sim.scenario import Fault
 from sickbay_sim.score.blame import meaning, stories
-from sickbay_sim.score.machine import Trial, fault_of
+from sickbay_sim.score.machine import Played, fault_of
 
 LINES_MAX = 14  # of one section; what is beyond is counted in its last line
+VERDICTS_MAX = 8  # of that section: those that concern what was ill or blamed come first
 SIGNALS_SHOWN = 3
+TEETH_MAX = 200  # periods of an intermittent fault; finer ones are drawn as their mean
+CORNERS = 240  # by which a severity that changes slowly is drawn
 BEFORE = 0.06  # share of the story's length that is shown of the warm-up
 
 
@@ -59,83 +62,78 @@ class Curve:
     isolated: tuple[Span, ...]
 
 
-def extent(trial: Trial) -> tuple[float, float]:
-    """This returns the first and the last second that a picture shows."""
-    run = trial.run
-    return -min(run.scenario.warm_s, BEFORE * max(run.end_s, 1.0)), max(run.end_s, 1.0)
+def extent(played: Played) -> tuple[float, float]:
+    """This returns the first and the last second that a picture shows: a little of the warm-up, more where it was not quiet."""
+    run = played.run
+    first = min([-BEFORE * run.end_s, *(t.at_s for t in run.told), *(m.from_s for m in run.masked)])
+    return max(first, -run.scenario.warm_s), max(run.end_s, 1.0)
 
 
-def sections(trial: Trial) -> list[Section]:
+def sections(played: Played) -> list[Section]:
     """This returns the lines of a picture from top to bottom; a section without lines says so."""
     return [
-        Section("what was true", _bounded(_truth(trial), "nothing was wrong")),
-        Section("failed verdicts", _bounded(_verdicts(trial), "none")),
-        Section("what was told", _bounded(_told(trial), "nothing was told")),
-        Section("quarantine", _bounded(_quarantine(trial), "nothing was isolated")),
-        Section("relays", _bounded(_relays(trial), "none")),
+        Section("what was true", _bounded(_truth(played), "nothing was wrong")),
+        Section("failed verdicts", _bounded(_verdicts(played), "none", VERDICTS_MAX)),
+        Section("what was told", _bounded(_told(played), "nothing was told")),
+        Section("quarantine", _bounded(_quarantine(played), "nothing was isolated")),
+        Section("relays", _bounded(_relays(played), "none")),
     ]
 
 
-def _bounded(tracks: list[Track], none: str) -> tuple[Track, ...]:
+def _bounded(tracks: list[Track], none: str, most: int = LINES_MAX) -> tuple[Track, ...]:
     if not tracks:
         return (Track(none),)
-    if len(tracks) <= LINES_MAX:
+    if len(tracks) <= most:
         return tuple(tracks)
-    return (*tracks[: LINES_MAX - 1], Track(f"and {len(tracks) - LINES_MAX + 1} more"))
+    return (*tracks[: most - 1], Track(f"and {len(tracks) - most + 1} more"))
 
 
-def _truth(trial: Trial) -> list[Track]:
+def _truth(played: Played) -> list[Track]:
     out = []
-    for illness in sorted(trial.run.truth, key=lambda i: i.onset_s):
-        end_s = trial.run.end_s if illness.end_s is None else min(illness.end_s, trial.run.end_s)
-        fault = fault_of(trial.run.scenario, illness)
-        heights = tuple(_heights(fault, illness, end_s)) if fault is not None else ()
+    for illness in sorted(played.run.truth, key=lambda i: i.onset_s):
+        end_s = played.run.end_s if illness.end_s is None else min(illness.end_s, played.run.end_s)
+        fault = fault_of(played.run.scenario, illness)
+        heights = tuple(_heights(fault, illness.onset_s, end_s)) if fault is not None else ()
         span = Span(illness.onset_s, end_s, f"true-{illness.layer}", heights)
         out.append(Track(f"{illness.kind} of {illness.target}", (span,)))
     return out
 
 
-def _heights(fault: Fault, illness: Illness, end_s: float) -> list[tuple[float, float]]:
+def _heights(fault: Fault, begin: float, end_s: float) -> list[tuple[float, float]]:
     """This returns the corners of a fault's severity, as a share of the kind's own worst, between onset and end."""
-    full, begin, over = fault.severity, illness.onset_s, fault.over_s
-    if over <= 0 or fault.shape == "step":
-        return [(begin, full), (end_s, full)]
+    if fault.shape == "step" or fault.over_s <= 0:
+        return [(begin, fault.severity), (end_s, fault.severity)]
     if fault.shape == "intermittent":
-        teeth = int((end_s - begin) / over) + 1
-        if teeth > 200:  # finer than can be drawn
-            return [(begin, full * fault.duty), (end_s, full * fault.duty)]
-        out = []
+        teeth = math.ceil((end_s - fault.at_s) / fault.over_s)
+        if teeth > TEETH_MAX:
+            return [(begin, fault.severity * fault.duty), (end_s, fault.severity * fault.duty)]
+        out: list[tuple[float, float]] = []
         for k in range(teeth):
-            on, off = begin + k * over, min(begin + (k + fault.duty) * over, end_s)
-            out += [(on, 0.0), (on, full), (off, full), (off, 0.0)]
-        return [*out, (end_s, 0.0)]
-    top = min(fault.at_s + over, end_s)
-    if fault.shape == "linear":
-        corners = [(begin, 0.0), (top, full * (top - begin) / over)]
-    elif fault.shape == "staircase":
-        steps = [begin + k * over / 5 for k in range(6) if begin + k * over / 5 <= end_s]
-        corners = [corner for k, t in enumerate(steps) for corner in ((t, full * max(0, k - 1) / 5), (t, full * k / 5))]
-    else:
-        times = [begin + (top - begin) * k / 24 for k in range(25)]
-        corners = [(t, full * math.expm1(3 * (t - begin) / over) / math.expm1(3)) for t in times]
-    return [*corners, (end_s, corners[-1][1])]
+            on = fault.at_s + k * fault.over_s
+            off = min(on + fault.duty * fault.over_s, end_s)
+            out += [(on, 0.0), (on, fault.severity), (off, fault.severity), (off, 0.0)]
+        return out
+    until = replace(fault, until_s=None)
+    times = [begin + (end_s - begin) * k / CORNERS for k in range(CORNERS + 1)]
+    return [(t, severity_at(until, t)) for t in times]
 
 
-def _verdicts(trial: Trial) -> list[Track]:
-    failed = [c for c in trial.run.changes if c.kind == "verdict" and c.detail.get("result") != "passed"]
-    names = list(dict.fromkeys(c.name for c in failed))
+def _verdicts(played: Played) -> list[Track]:
+    failed = [c for c in played.run.changes if c.kind == "verdict" and c.detail.get("result") != "passed"]
+    ill, blamed = concerned(played)
+    names = sorted(dict.fromkeys(c.name for c in failed), key=lambda n: (n not in ill, n not in blamed))
     return [Track(n, marks=tuple(Mark(c.at_s, "verdict") for c in failed if c.name == n)) for n in names]
 
 
-def _told(trial: Trial) -> list[Track]:
+def _told(played: Played) -> list[Track]:
     out = []
-    for messages in stories(trial.run).values():
+    for messages in stories(played.run).values():
         first, last = messages[0], messages[-1]
-        worth, _ = meaning(trial.run, first.at_s, first.target, first.layer)
-        until = last.at_s if last.kind == "closed" else trial.run.end_s
+        worth, _ = meaning(played.run, first.at_s, first.target, first.layer)
+        until = last.at_s if last.kind == "closed" else played.run.end_s
         marks = []
         for told in messages:
-            now, _ = meaning(trial.run, told.at_s, told.target, told.layer)
+            now, _ = meaning(played.run, told.at_s, told.target, told.layer)
             renamed = (told.target, told.layer) != (first.target, first.layer)
             marks.append(Mark(told.at_s, f"{told.kind}-{now if renamed and told.kind != 'closed' else worth}"))
         named = " > ".join(dict.fromkeys(t.target for t in messages))
@@ -143,15 +141,15 @@ def _told(trial: Trial) -> list[Track]:
     return out
 
 
-def _quarantine(trial: Trial) -> list[Track]:
+def _quarantine(played: Played) -> list[Track]:
     out = []
-    for name in dict.fromkeys(s.name for s in sorted(trial.run.masked, key=lambda s: s.from_s)):
-        out.append(Track(name, _spans(trial, name)))
+    for name in dict.fromkeys(s.name for s in sorted(played.run.masked, key=lambda s: s.from_s)):
+        out.append(Track(name, _spans(played, name)))
     return out
 
 
-def _spans(trial: Trial, name: str) -> tuple[Span, ...]:
-    run = trial.run
+def _spans(played: Played, name: str) -> tuple[Span, ...]:
+    run = played.run
     return tuple(
         Span(s.from_s, run.end_s if s.to_s is None else s.to_s, "active" if s.active else "passive")
         for s in run.masked
@@ -159,36 +157,42 @@ def _spans(trial: Trial, name: str) -> tuple[Span, ...]:
     )
 
 
-def _relays(trial: Trial) -> list[Track]:
+def _relays(played: Played) -> list[Track]:
     out = []
-    for relay, moves in trial.run.relays.items():
-        ends = [at_s for at_s, _ in moves[1:]] + [trial.run.end_s]
+    for relay, moves in played.run.relays.items():
+        ends = [at_s for at_s, _ in moves[1:]] + [played.run.end_s]
         spans = [Span(at_s, to, "closed" if on else "open") for (at_s, on), to in zip(moves, ends, strict=True)]
         out.append(Track(relay, tuple(spans)))
     return out
 
 
-def curves(trial: Trial, most: int = SIGNALS_SHOWN) -> list[Curve]:
+def curves(played: Played, most: int = SIGNALS_SHOWN) -> list[Curve]:
     """This returns the signals that tell most of the story, in the machine's order: those that were ill or blamed first,
     then those that went furthest from their warm-up.
     """
-    run = trial.run
+    run = played.run
     if not run.rows:
         return []
-    ill = {name for i in run.truth for name in (i.target, *i.blamed)}
-    blamed = {t.target for t in run.told} | {s.name for s in run.masked}
+    ill, blamed = concerned(played)
     ranks = {
         n: (n in ill, n in blamed, _strayed([(at_s, row.get(n)) for at_s, row in run.rows]))
-        for n in trial.machine.signals
+        for n in played.machine.signals
     }
-    chosen = sorted(trial.machine.signals, key=lambda n: ranks[n], reverse=True)[:most]
+    chosen = sorted(played.machine.signals, key=lambda n: ranks[n], reverse=True)[:most]
     out = []
-    for name in (n for n in trial.machine.signals if n in chosen):
+    for name in (n for n in played.machine.signals if n in chosen):
         said = tuple((at_s, row.get(name)) for at_s, row in run.rows)
         true = tuple((at_s, row[name]) for at_s, row in run.true_rows if name in row)
-        unit = trial.machine.units.get(name, "")
-        out.append(Curve(f"{name} [{unit}]" if unit else name, said, true, _spans(trial, name)))
+        unit = played.machine.units.get(name, "")
+        out.append(Curve(f"{name} [{unit}]" if unit else name, said, true, _spans(played, name)))
     return out
+
+
+def concerned(played: Played) -> tuple[set[str], set[str]]:
+    """This returns the names that were ill or may be blamed, and those that were blamed or isolated."""
+    run = played.run
+    ill = {name for i in run.truth for name in (i.target, *i.blamed)}
+    return ill, {t.target for t in run.told} | {s.name for s in run.masked}
 
 
 def _strayed(column: Sequence[tuple[float, float | None]]) -> float:
