@@ -18,18 +18,20 @@ import msgspec
 
 from sickbay import config as configuration
 from sickbay.cli.learn import fitted
-from sickbay.config import Config
+from sickbay.config import Config, SerialLine
 from sickbay.core.effects import Drive, Effect, Escalate, Event, Question
 from sickbay.core.equipment import Equipment
 from sickbay.core.node import Node
 from sickbay.core.reading import Command, LineState, Reading, Receipt
 from sickbay.daemon import build
-from sickbay.daemon.shell import SNAPSHOT_S
 from sickbay.edge.scorer.blocking import BlockingWorker
+from sickbay.edge.sources.serial_line.driver import COUNT_GOOD_MS
 from sickbay.errors import ConfigError, OrderRefused
 from sickbay_sim import configure
+from sickbay_sim.ailments import kinds_of
 from sickbay_sim.catalogue import LINE
 from sickbay_sim.device import Broker, edges
+from sickbay_sim.ear import Ear, Fact
 from sickbay_sim.keeping import Keeper
 from sickbay_sim.patient import Patient
 from sickbay_sim.record import Run
@@ -37,8 +39,9 @@ from sickbay_sim.scenario import Fault, Order, Scenario
 from sickbay_sim.scenario_file import ScenarioError
 
 COMMIT_MS = 200  # from a message's leaving to the receipt for it: broker, the fleet's commit, and back
-COUNT_MS = 10_000  # how often a line without garbage says how many frames were good
 RESTART_MS = 3_000  # from a kill to the first pass of the next process: systemd's RestartSec and the start itself
+
+SNAPSHOT_S = 1800.0  # how often the daemon keeps all state when nothing happens
 
 Row = dict[str, float | None]
 
@@ -88,6 +91,14 @@ class Bench:
         self.keeper = Keeper(self.run_record, self.equipment, self._zero_ms, keep_rows)
         for order in scenario.orders:
             self._at(self._story_ms(order.at_s), self._ordering(order))
+        kinds = kinds_of(self.patient.plant)
+        self._good = 0  # rows since the line last spoke of itself
+        self._ear: Ear | None = None
+        if scenario.port == "csv" or any(kinds[fault.kind].acts == "bytes" for fault in scenario.faults):
+            line = self.config.sources[LINE]
+            assert isinstance(line, SerialLine)
+            fields = configuration.fields_of(self.config, LINE)
+            self._ear = Ear(line, fields, tuple(self.patient.plant.signals), seed, self._take, self._at)
         self._broker = Broker(scenario.faults, scenario.seconds, COMMIT_MS / 1000)
         self._snapshots = any(fault.kind == "kill" for fault in scenario.faults)
         self._kept: bytes | None = None
@@ -106,27 +117,45 @@ class Bench:
         """This goes through the whole story."""
         self.node.start(0)
         self._carry_out()
-        good = 0
         for at_ms, row in self._source:
             self._until(at_ms)
             self._now_ms = at_ms
-            if self._down:
-                continue
-            began = time.process_time()
-            feed = self.node.feed
-            for name, value in row.items():
-                if value is not None:
-                    feed(Reading(name, value, at_ms))
-            good += 1
-            if at_ms % COUNT_MS < self._period_ms:
-                feed(LineState(LINE, True, at_ms, good))
-                good = 0
-            self._cpu_s += time.process_time() - began
+            if self._ear is not None:
+                self._hear(row, at_ms)
+            elif not self._down:
+                self._feed(row, at_ms)
             self._pass(at_ms)
             self.keeper.row(at_ms, row, self.patient, self.node)
+        if self._ear is not None:
+            self.run_record.bytes_in = self._ear.bytes_in
         self.run_record.cpu_s = self._cpu_s
         self.run_record.truth = self.patient.illnesses()
         return self.keeper.ended(self.node, self.scenario.seconds)
+
+    def _feed(self, row: Row, at_ms: int) -> None:
+        """This is a good line of json, without the bytes: each reading that is there, and now and then a word about the line."""
+        began = time.process_time()
+        feed = self.node.feed
+        for name, value in row.items():
+            if value is not None:
+                feed(Reading(name, value, at_ms))
+        self._good += 1
+        if self._good * self._period_ms >= COUNT_GOOD_MS:
+            feed(LineState(LINE, True, at_ms, self._good))
+            self._good = 0
+        self._cpu_s += time.process_time() - began
+
+    def _hear(self, row: Row, at_ms: int) -> None:
+        """This is one row on its way through the line, whole or spoilt."""
+        assert self._ear is not None
+        severities = {fault.kind: severity for fault, severity in self.patient.in_force("bytes")}
+        began = time.process_time()
+        self._ear.row(row, severities, at_ms)
+        self._cpu_s += time.process_time() - began
+
+    def _take(self, fact: Fact) -> None:
+        if not self._down:
+            self.node.feed(fact)
 
     # Making the device.
 

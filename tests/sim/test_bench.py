@@ -145,3 +145,27 @@ def test_bench_says_what_happened_and_fails_where_something_is_broken(
     bad.write_text("titel = 1", encoding="utf-8")
     assert main(["bench", str(bad)]) == 2
     assert "titel" in capsys.readouterr().err
+
+
+def test_a_line_fault_acts_on_bytes_that_the_agents_own_reader_reads() -> None:
+    """So bench and rig agree: the plug is pulled, opened again by the driver's own rhythm, and told as the line's."""
+    unplug = '[[fault]]\nkind = "unplug"\ntarget = "rig"\nat_s = 100\nuntil_s = 200\n'
+    run = bench.run(parse(QUIET + unplug))
+    assert {(t.class_, t.layer, t.target) for t in run.told} == {("unplugged", "line", "rig")}
+    lost = [c.at_s for c in run.changes if c.kind == "source_lost"]
+    back = [c.at_s for c in run.changes if c.kind == "source_back"]
+    assert lost == [100.0] and 200.0 <= back[0] <= 206.0
+    whole = bench.run(parse(QUIET))
+    assert run.bytes_in < whole.bytes_in
+
+
+@pytest.mark.parametrize("port", ["json", "csv"])
+def test_bytes_and_readings_make_the_same_of_a_healthy_line(port: str) -> None:
+    """Good lines are fed as readings, for speed: what the node makes of them must not depend on that."""
+    fan = FAN.replace('profile = "clean"', f'profile = "clean"\nport = "{port}"')
+    harmless = '[[fault]]\nkind = "unplug"\ntarget = "rig"\nat_s = 399\n'
+    told = [
+        [(t.at_s, t.target, t.class_) for t in bench.run(parse(text)).told]
+        for text in (FAN, fan.replace("[[expect]]", harmless + "[[expect]]\nfault = 0"))
+    ]
+    assert told[0] == told[1]
