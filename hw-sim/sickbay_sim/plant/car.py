@@ -32,14 +32,15 @@ class Car:
     """A car under way. It begins warm, somewhere in its driving cycle."""
 
     name = "car"
+    # All but the wheel are numbers of the engine's own control unit, whatever the profile of the chains.
     signals: Mapping[str, Sensor] = {
         "coolant_temp": Sensor("degC", 0.08, 1.0, -40.0, 215.0, lag_s=4.0, offset=0.3),
-        "engine_load": Sensor("%", 0.4, PERCENT, 0.0, 100.0),
+        "engine_load": Sensor("%", 0.4, PERCENT, 0.0, 100.0, chain="digital"),
         "intake_temp": Sensor("degC", 0.1, 1.0, -40.0, 215.0, lag_s=8.0, offset=0.5),
-        "battery_voltage": Sensor("V", 0.008, 0.001, 0.0, 65.535, offset=0.01),
+        "battery_voltage": Sensor("V", 0.008, 0.001, 0.0, 65.535, offset=0.01, chain="digital"),
         "engine_rpm": Sensor("rev/min", 6.0, 0.25, 0.0, 16383.75),
-        "throttle": Sensor("%", 0.2, PERCENT, 0.0, 100.0, offset=0.5),
-        "maf": Sensor("g/s", 0.05, 0.01, 0.0, 655.35),
+        "throttle": Sensor("%", 0.2, PERCENT, 0.0, 100.0, offset=0.5, chain="digital"),
+        "maf": Sensor("g/s", 0.05, 0.01, 0.0, 655.35, chain="digital"),
         "baro": Sensor("kPa", 0.02, 1.0, 0.0, 255.0),
         "vehicle_speed": Sensor("km/h", 0.1, 1.0, 0.0, 255.0),
         # 48 pulses a turn of 1.95 m, counted for a second: 0.15 km/h a pulse.
@@ -86,7 +87,7 @@ class Car:
         "drive": Demand("0 stands and idles, 1 city, 2 road, 3 both in turn", "", 3.0, 0.0, 3.0),
         "speed_kmh": Demand("a speed held whatever the style; below 0 the style rules", "km/h", -1.0, -1.0, 160.0),
         "ambient_c": Demand("the air outside", "degC", 20.0, -30.0, 50.0),
-        "electric_load_w": Demand("lamps, blower, heated panes", "W", 200.0, 0.0, 1500.0),
+        "electric_load_w": Demand("lamps, blower, heated panes", "W", 200.0, 0.0, 700.0),
         "altitude_m": Demand("how high the road is", "m", 150.0, -100.0, 4000.0),
     }
 

@@ -36,7 +36,7 @@ class ElectricParameters:
     battery_ohm: float = 0.0078
     regulator_v: float = 13.80
     regulator_ohm: float = 0.0017
-    alternator_a: float = 120.0
+    alternator_a: float = 140.0
     cranks_s: float = 1.0  # at 10 V, warm
 
 
@@ -95,7 +95,7 @@ class Electrics:
         battery_s = 1 / (ohm + k * charging / (1 + k))
         slips = 1 - 0.85 * ill.belt_slips
         able = p.alternator_a * (1 - 0.95 * ill.alternator_weak)
-        most = able * (1 - math.exp(-(rpm * slips - 400) / 550)) if rpm * slips > 400 else 0.0
+        most = able * (1 - math.exp(-(rpm * slips - 400) / 450)) if rpm * slips > 400 else 0.0
         set_v = p.regulator_v - 0.5 * ill.alternator_weak - 0.004 * (bonnet_c - 30)
         regulator_s = 1 / p.regulator_ohm
         made = 0.0
