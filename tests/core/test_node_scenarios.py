@@ -358,3 +358,19 @@ def test_a_part_that_fails_throws_no_spikes_on_a_sensor_in_probation() -> None:
     steps = [shifts("outlet", 8.0, ILL + 60 + 8 * k) for k in range(7)]
     j.run(rows(range(ILL + 60, ILL + 140), shifts("tach", -1200.0, ILL + 60), *steps))
     assert {(t, c) for _, t, c in j.story()} == {("outlet", "stuck"), ("fan", "anomaly")}
+
+
+def test_a_masked_signal_without_a_twin_is_stood_in_for_by_an_estimate_marked_as_one() -> None:
+    """Whoever reads the status must see a number to work with, that it was not measured, and how far to trust it."""
+    from sickbay.core import report
+
+    j = journey(becomes("room", 22.05, ILL), until=ILL + 80)
+    assert j.state("room") == "isolated"
+    said = report.status(j.node.ward, str)["signals"]["room"]
+    assert said["substitute"] == "estimate"
+    assert said["substitute_value"] == pytest.approx(NORMAL["room"][0], abs=3 * said["substitute_error"])
+    assert 0.05 < said["substitute_error"] < 0.5
+    told = j.told("room")[0].body
+    assert "an estimate from its peers" in told["done"] and "give or take" in told["stands_in"]
+    j.order("release", "room")
+    assert report.status(j.node.ward, str)["signals"]["level"]["substitute"] is None

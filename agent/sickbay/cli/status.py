@@ -38,7 +38,7 @@ def _show(found: dict[str, Any]) -> None:
             print(f"model of {part}: {says}")
     print()
     signals = found["signals"].items()
-    rows = [(n, _value(s), s["quality"], s["state"], s["substitute"], s["reason"]) for n, s in signals]
+    rows = [(n, _value(s), s["quality"], s["state"], _stand_in(s), s["reason"]) for n, s in signals]
     table(
         ("signal", "value", "quality", "state", "stands in", "because"), rows, [_STATE[s["state"]] for _, s in signals]
     )
@@ -83,6 +83,17 @@ def _show(found: dict[str, Any]) -> None:
     print(f"\nsickbay why {faults[0]['target']} tells the evidence and what to do.")
 
 
+def _store(outbox: dict[str, Any], journal: dict[str, Any]) -> None:
+    worn = f"{journal['day_bytes'] / 1e6:.1f} MB in {journal['day_bursts']} bursts"
+    print(f"disk: {worn} written in the last 24 h of running, {journal['day_bytes_max'] / 1e6:g} MB a day at most")
+    for says in (journal["short"], "the disk does not answer" if journal["hangs"] else ""):
+        if says:
+            print(says)
+    if outbox["shed"]:
+        lost = ", ".join(f"{count} {what}" for what, count in outbox["shed_by"]["class"].items())
+        print(f"messages that will never leave: {lost}")
+
+
 def _orders(orders: dict[str, Any], standing: list[dict[str, Any]], bars: list[dict[str, Any]]) -> None:
     for trouble in orders["troubles"]:
         print(trouble)
@@ -120,3 +131,9 @@ def _told(fault: dict[str, Any]) -> str:
     if fault["delivered"]:
         return "the fleet has it"
     return "waits" if fault["revision"] else "not yet"
+
+
+def _stand_in(signal: dict[str, Any]) -> str | None:
+    if signal["substitute_error"] is None:
+        return str(signal["substitute"]) if signal["substitute"] else None
+    return f"estimate {signal['substitute_value']:.5g} ±{2 * signal['substitute_error']:.2g}"

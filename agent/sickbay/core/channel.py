@@ -6,6 +6,7 @@ from sickbay.core.anomaly import PartView
 from sickbay.core.checks import SignalChecks
 from sickbay.core.disagreement import Disagreement
 from sickbay.core.equipment import Part, Signal
+from sickbay.core.estimate import Relations
 from sickbay.core.fault import Entry
 from sickbay.core.reading import Quality
 from sickbay.core.trend import FINEST_MS, Trend
@@ -20,6 +21,7 @@ class Channel:
         "active",
         "at_ms",
         "checks",
+        "estimate",
         "failing",
         "masked",
         "quality",
@@ -44,6 +46,7 @@ class Channel:
         self.silent = False
         self.masked = False
         self.substitute: str | None = None
+        self.estimate: tuple[float, float] | None = None  # value and standard error, where no other signal can stand in
         limited = spec.limit_low is not None or spec.limit_high is not None
         self.trend = Trend(max(FINEST_MS, 4 * spec.every_ms)) if limited else None
         self.rows: list[tuple[PartRow, int]] = []  # where its readings go
@@ -59,11 +62,13 @@ class PartRow:
         "alarm_rows",
         "at_ms",
         "full",
+        "masks",
         "members",
         "opened_ms",
         "part",
         "paused",
         "period_ms",
+        "relations",
         "row",
         "seen",
         "sensor_failing",
@@ -77,9 +82,11 @@ class PartRow:
 
     def __init__(self, part: Part, members: list[Channel], view: PartView) -> None:
         self.part = part
+        self.relations = Relations(len(members), view.learn_rows)
         self.members = members
         self.view = view
         self.row: list[float | None] = [None] * len(members)
+        self.masks = 0  # how many members are masked
         self.seen = 0
         self.full = (1 << len(members)) - 1
         self.opened_ms = 0

@@ -49,8 +49,10 @@ def moved(ward: Ward, moves: list[Move]) -> None:
 def _mask(ward: Ward, channel: Channel, state: State) -> None:
     channel.masked = state in OUT_OF_SERVICE
     channel.substitute = _stand_in(ward, channel) if channel.masked else None
+    channel.estimate = None
     for row, i in channel.rows:
         row.view.mask(i, channel.masked)
+        row.masks = sum(c.masked for c in row.members)
 
 
 def _stand_in(ward: Ward, channel: Channel) -> str | None:

@@ -21,6 +21,7 @@ from sickbay.core.chart import Chart, SignalLearnt
 from sickbay.core.checks import SignalChecks
 from sickbay.core.classes import CLASSES, SENSOR_CHECKS
 from sickbay.core.disagreement import Disagreement
+from sickbay.core.estimate import Relations
 from sickbay.core.excitation import Follower
 from sickbay.core.fault import Entry, Memory
 from sickbay.core.quarantine import OUT_OF_SERVICE, Record, State
@@ -36,13 +37,27 @@ FORMAT = 1
 MAGIC = b"sickbay memory\n"
 SEAL_BYTES = 16
 _UNREADABLE = (msgspec.MsgspecError, KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError)
-_CLASSES: dict[str, type] = {c.__name__: c for c in (PartView, Chart, ResidualView, SignalChecks, Disagreement, Trend)}
+_CLASSES: dict[str, type] = {
+    c.__name__: c for c in (PartView, Chart, ResidualView, SignalChecks, Disagreement, Trend, Relations)
+}
 _STRUCTS: dict[str, type[msgspec.Struct]] = {
     c.__name__: c
     for c in (Learnt, SignalLearnt, Follower, Case, Overlay, Entry, Record, TimeLeft, TriageState, Standing, Bar)
 }
 _ENUMS: dict[str, type[Enum]] = {c.__name__: c for c in (Memory, State, Quality)}
-_CHANNEL = ("value", "at_ms", "quality", "failing", "silent", "masked", "substitute", "ring", "trend", "checks")
+_CHANNEL = (
+    "value",
+    "at_ms",
+    "quality",
+    "failing",
+    "silent",
+    "masked",
+    "substitute",
+    "estimate",
+    "ring",
+    "trend",
+    "checks",
+)
 _ROW = (
     "row",
     "seen",
@@ -55,6 +70,8 @@ _ROW = (
     "trial_ms",
     "sensor_failing",
     "sensor_waits",
+    "masks",
+    "relations",
     "shifted",
     "view",
     "well_rows",
@@ -68,6 +85,8 @@ class MemoryUnreadable(SickbayError, ValueError):
 
 def snapshot(ward: Ward) -> bytes:
     """This returns all that must last. Effects are not in it: the shell takes them before it keeps a snapshot."""
+    for row in ward.rows.values():
+        row.relations.weights = {}  # reckoned anew when they are needed
     kept = {
         "format": FORMAT,
         "ward": {name: down(getattr(ward, name)) for name in _WARD},
@@ -214,6 +233,7 @@ def _row(ward: Ward, row: PartRow, state: dict[str, Any]) -> list[str]:
     row.paused = row.part.output is not None and ward.quarantine.state(name) in (State.ISOLATED, State.LOCKED_OUT)
     for i, channel in enumerate(row.members):
         row.view.mask(i, channel.masked)
+    row.masks = sum(c.masked for c in row.members)
     members = [c.spec.name for c in row.members]
     found = [key for key in ward.faults.entries if key[0] in members and key[1] not in (*SENSOR_CHECKS, "silent")]
     _afresh(ward, [(name, "anomaly"), *found])

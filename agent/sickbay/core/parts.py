@@ -38,8 +38,26 @@ def close_row(ward: Ward, row: PartRow, at: int) -> None:
         _alarm(ward, row)
     if row.shifted:
         _shifted(ward, row)
+    if row.relations.wanted() and _is_well(row):
+        row.relations.well(values)
+    if row.masks:
+        _estimate(row, values)
     if row.part.has_model and not view.learning:
         ward.effects.append(Question(row.part.name, at, view.question()))
+
+
+def _is_well(row: PartRow) -> bool:
+    """This returns whether nothing is held against a part or its signals now: what is learnt then is normal running."""
+    suspect = row.alarm_rows or row.view.alarm or row.view.sensor_faults
+    return not suspect and not any(c.masked or c.failing for c in row.members)
+
+
+def _estimate(row: PartRow, values: list[float | None]) -> None:
+    """This lets the others of the part stand in for its masked signals, where nothing redundant does."""
+    seen = [None if c.masked else v for c, v in zip(row.members, values, strict=True)]
+    for i, channel in enumerate(row.members):
+        if channel.masked and channel.substitute is None:
+            channel.estimate = row.relations.estimate(i, seen)
 
 
 def _sensor_faults(ward: Ward, row: PartRow) -> None:

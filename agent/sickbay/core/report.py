@@ -47,15 +47,18 @@ def _signal(ward: Ward, channel: Channel, wall: Wall) -> dict[str, Any]:
         quality = Quality.SILENT
     elif record.state in OUT_OF_SERVICE:
         quality = Quality.BAD if record.ill else Quality.SUSPECT
-    stand_in = ward.channels[channel.substitute].value if channel.substitute else None
+    stand_in, error = ward.channels[channel.substitute].value if channel.substitute else None, None
+    if channel.substitute is None and channel.estimate is not None:
+        stand_in, error = (float(f"{number:.6g}") for number in channel.estimate)
     return {
         "state": str(record.state),
         "since": wall(record.since_ms),
         "value": value,
         "unit": channel.spec.unit,
         "quality": str(quality),
-        "substitute": channel.substitute,
+        "substitute": channel.substitute or ("estimate" if error is not None else None),
         "substitute_value": stand_in,
+        "substitute_error": error,  # standard error of an estimate; None for a signal that was measured
         "reason": record.reason or None if str(record.state) != "in_service" else None,
     }
 
@@ -172,7 +175,7 @@ def _says(ward: Ward, target: str, record: Record | None, cases: list[Case]) -> 
     if cases:
         case = cases[0]
         channel = ward.channels.get(case.target)
-        return story.summary(case, ward.record_of(case), channel.substitute if channel else None)
+        return story.summary(case, ward.record_of(case), story.stand_in(channel) if channel else None)
     if record is None or str(record.state) == "in_service":
         return f"Nothing is held against {target}."
     return f"{target} is {record.state}: {record.reason}."

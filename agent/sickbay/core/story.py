@@ -3,6 +3,7 @@
 from typing import Any
 
 from sickbay.core.case import Case
+from sickbay.core.channel import Channel
 from sickbay.core.classes import CLASSES
 from sickbay.core.fault import Entry
 from sickbay.core.quarantine import Record, State
@@ -68,6 +69,15 @@ def summary(case: Case, record: Record | None, substitute: str | None) -> str:
         return f"It is over so far: {case.target} {says.replace('is ', 'was ', 1)}. The case closes when it stays well."
     outlook = f" {case.outlook}." if case.outlook else ""
     return f"{case.target} {says}.{outlook} {done(case, record, substitute)}"
+
+
+def stand_in(channel: Channel) -> str | None:
+    """This returns who stands in for a masked signal: another by name, or an estimate marked as one, with its error."""
+    if channel.substitute is not None or channel.estimate is None:
+        return channel.substitute
+    value, error = channel.estimate
+    unit = f" {channel.spec.unit}" if channel.spec.unit else ""
+    return f"an estimate from its peers ({value:.4g}{unit}, give or take {2 * error:.2g})"
 
 
 def done(case: Case, record: Record | None, substitute: str | None) -> str:

@@ -56,7 +56,7 @@ def body(ward: Ward, case: Case, at_ms: int) -> dict[str, Any]:
     """This returns the escalation's record as it leaves, and notes that it does."""
     record = ward.record_of(case)
     channel = ward.channels.get(case.target)
-    substitute = channel.substitute if channel is not None else None
+    substitute = story.stand_in(channel) if channel is not None else None
     entry = ward.faults.entries.get(case.origin) or Entry(*case.origin)  # telling leaves no trace in the table
     ward.emit("escalate", case.id, revision=case.revision, severity=case.severity, target=case.target)
     part = next((p for p in ward.equipment.parts if p.name == case.target), None)
