@@ -5,10 +5,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from sickbay_sim.ailments import Ailment, AilmentError, as_fault, kinds_of
+from sickbay_sim.ailments import KINDS, Ailment, AilmentError, as_fault, check, check_load, kinds_of
+from sickbay_sim.ailments.kinds import ACTS, LAYERS
 from sickbay_sim.patient import COOLING_LOOP, Patient, rows
+from sickbay_sim.plant import PLANTS
 from sickbay_sim.plant.cooling_loop import CoolingLoop
-from sickbay_sim.scenario import Fault
+from sickbay_sim.scenario import Fault, Load
 
 
 def column(name: str, *ailments: Ailment, seconds: float = 200) -> list[float | None]:
@@ -127,3 +129,69 @@ def test_every_kind_shows() -> None:
         ill = list(story(Fault(name, target, 50.0)))
         assert ill[:49] == sound[:49], name
         assert ill[100:] != sound[100:], name
+
+
+@pytest.mark.parametrize(
+    ("fault", "text"),
+    [
+        (Fault("drift", "float_switch", 0.0), "is a switch, which cannot have it"),
+        (Fault("sentinel", "float_switch", 0.0), "has no error code"),
+        (Fault("unit_change", "vibration_kurtosis", 0.0), "in no unit, for which no other unit is usual"),
+        (Fault("relay_welded", "flow", 0.0), "'flow' cannot have it. It befalls: fan_relay, pump_relay"),
+        (Fault("bias", "pump", 0.0), "'pump' cannot have it. It befalls: flow, pressure"),
+        (Fault("swap", "flow<>flow", 0.0), "two different signals"),
+        (Fault("swap", "flow", 0.0), 'not of the form "a<>b"'),
+        (Fault("swap", "flow<>flo", 0.0), "'flo' cannot have it"),
+        (Fault("garbage", "flow", 0.0), "It befalls: rig, line"),
+        (Fault("thermostat_open", "thermostat", 0.0), "cooling-loop cannot have it"),
+        (Fault("bias", "flow", 0.0, severity=1.5), "out of range"),
+        (Fault("bias", "flow", 0.0, severity=0.0), "out of range"),
+        (Fault("bias", "flow", float("nan")), "ends before it begins"),
+        (Fault("bias", "flow", 5.0, 4.0), "ends before it begins"),
+        (Fault("bias", "flow", 0.0, shape="liner", over_s=9.0), 'Did you mean "linear"'),
+        (Fault("bias", "flow", 0.0, shape="linear"), "needs over_s"),
+        (Fault("bias", "flow", 0.0, shape="intermittent", over_s=9.0, duty=1.0), "not a share between 0 and 1"),
+    ],
+)
+def test_a_fault_that_cannot_be_is_an_error(fault: Fault, text: str) -> None:
+    """A story about an impossible fault would be scored as missed."""
+    with pytest.raises(AilmentError) as raised:
+        check(fault, CoolingLoop)
+    assert text in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("load", "text"),
+    [
+        (Load("lod", 1.0, 0.0), 'Did you mean "load"'),
+        (Load("load", 9.0, 0.0), "9 is not within 0 .. 1.5"),
+        (Load("load", 1.0, 0.0, -1.0), "makes no sense"),
+    ],
+)
+def test_a_load_that_cannot_be_is_an_error(load: Load, text: str) -> None:
+    """A plant outside of what it was made for proves nothing."""
+    with pytest.raises(AilmentError) as raised:
+        check_load(load, CoolingLoop)
+    assert text in str(raised.value)
+
+
+@pytest.mark.parametrize("plant", sorted(PLANTS))
+def test_every_kind_says_whom_it_befalls_and_what_it_changes(plant: str) -> None:
+    """The registry is what `list`, the scenario reader and the score card go by."""
+    described = PLANTS[plant]
+    for name, kind in kinds_of(described).items():
+        assert kind.layer in LAYERS and kind.acts in ACTS and kind.meaning, name
+        assert name in KINDS and (KINDS[name].layer, KINDS[name].acts) == (kind.layer, kind.acts)
+        if kind.layer == "part":
+            assert kind.targets == described.part_ailments[name].targets
+            assert set(kind.targets) <= set(KINDS[name].targets)
+    assert set(described.part_ailments) <= set(KINDS)
+
+
+@pytest.mark.parametrize("plant", sorted(PLANTS))
+def test_blame_goes_to_names_that_the_configuration_has(plant: str) -> None:
+    """An agent can only blame what it was told of."""
+    described = PLANTS[plant]
+    for name, ailment in described.part_ailments.items():
+        for target in ailment.blamed or ailment.targets:
+            assert target in {*described.parts, *described.relays}, f"{name} of {target}"

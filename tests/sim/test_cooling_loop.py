@@ -18,6 +18,7 @@ from sickbay_sim.plant.cooling_loop import (
     Parameters,
     drawn,
 )
+from sickbay_sim.plant.cooling_loop_unit import vapour_kpa
 
 CALM = dataclasses.replace(NOMINAL, wander=0.0)
 
@@ -178,3 +179,197 @@ def test_units_differ_and_each_is_always_itself() -> None:
     assert drawn(1) != drawn(2)
     flows = [CoolingLoop(0, dataclasses.replace(drawn(seed), wander=0.0)).flow for seed in range(8)]
     assert 0.005 < (max(flows) - min(flows)) / FLOW_NOMINAL < 0.1
+
+
+def turned(**ills: float) -> CoolingLoop:
+    """This returns a loop an hour after ailments began, by the plant's own door."""
+    loop = CoolingLoop(0, CALM)
+    for kind, severity in ills.items():
+        loop.suffer(kind, CoolingLoop.part_ailments[kind].targets[0], severity)
+    loop.step(3600.0)
+    return loop
+
+
+# What grows (+) and what falls (-) all the way with each ailment; a technician's table of symptoms.
+SYMPTOMS = {
+    "bearing": "+bearing_temp +vibration +vibration_velocity +current -pump_rpm -flow -pressure",
+    "impeller": "-flow -pressure -current +vibration +vibration_velocity +pump_rpm +inlet_temp",
+    "clog": "-flow +pressure -current +inlet_temp +block_temp +suction_pressure +discharge_pressure",
+    "blockage": "-flow +pressure -current +inlet_temp +block_temp +suction_pressure +discharge_pressure",
+    "winding": "-current -pump_rpm -flow -pressure",
+    "fan": "-fan_rpm +inlet_temp +outlet_temp +block_temp",
+    "fouling": "+inlet_temp +outlet_temp +block_temp",
+    "heater_scale": "+block_temp",
+    "cavitation": "-suction_pressure -discharge_pressure",
+}
+UNMOVED = {
+    "bearing": "suction_pressure supply_v fan_rpm",
+    "clog": "fan_rpm supply_v vibration_kurtosis",
+    "fan": "flow pressure current vibration",
+    "fouling": "flow pressure current vibration fan_rpm",
+    "heater_scale": "flow pressure current inlet_temp outlet_temp fan_rpm",
+    "winding": "supply_v fan_rpm vibration_kurtosis",
+}
+
+
+@pytest.mark.parametrize("kind", SYMPTOMS)
+def test_each_ailment_worsens_its_own_symptoms_all_the_way(kind: str) -> None:
+    """Monotone in severity, or a trend could not tell the time that is left."""
+    course = [turned(**{kind: severity}).true_values() for severity in (0.0, 0.1, 0.3, 0.5, 0.7, 0.85)]
+    for symptom in SYMPTOMS[kind].split():
+        sign = 1 if symptom[0] == "+" else -1
+        values = [sign * at[symptom[1:]] for at in course]
+        assert all(a < b for a, b in itertools.pairwise(values)), (symptom, values)
+    for name in UNMOVED.get(kind, "").split():
+        assert course[-1][name] == pytest.approx(course[0][name], rel=0.02), name
+
+
+def test_a_bearing_warms_and_knocks_before_it_shakes() -> None:
+    """Heat and kurtosis come first and RMS later; late wear knocks less, since it knocks all the time."""
+    sound, young, old = (turned(bearing=severity).true_values() for severity in (0.0, 0.3, 1.0))
+    assert young["bearing_temp"] - sound["bearing_temp"] > 10
+    assert young["vibration_kurtosis"] > 8 > old["vibration_kurtosis"] > 4
+    assert young["vibration"] < 1.2 * sound["vibration"] and old["vibration"] > 4 * sound["vibration"]
+    assert 90 < old["bearing_temp"] < 110
+
+
+def test_a_clog_lowers_the_current_of_a_centrifugal_pump() -> None:
+    """Less water to lift is less work; a bearing is what raises it. That tells the two apart."""
+    assert turned(clog=0.5).current_a < 0.9 * CURRENT_NOMINAL_A
+    assert turned(bearing=0.5).current_a > 1.1 * CURRENT_NOMINAL_A
+
+
+def test_cavitation_waits_for_the_suction_head_to_run_out() -> None:
+    """Long before the head falls the suction pressure tells; and hot water boils sooner than cold."""
+    early, late = turned(cavitation=0.5), turned(cavitation=1.0)
+    assert early.suction_kpa < 60 and early.head_pa == pytest.approx(HEAD_NOMINAL_PA, rel=0.002)
+    assert late.head_pa < 0.9 * HEAD_NOMINAL_PA
+    assert late.vibration_g > 2 * early.vibration_g and late.kurtosis > 4
+    hot = turned(cavitation=0.75, fouling=0.9)
+    assert hot.bubbles > turned(cavitation=0.75).bubbles + 0.2
+
+
+def test_vapour_pressure_is_that_of_the_steam_tables() -> None:
+    """IAPWS: 2.34 kPa at 20 degC, 7.38 at 40, 31.2 at 70, 101.3 at 100."""
+    for temp_c, kpa in ((20, 2.339), (40, 7.384), (70, 31.20), (100, 101.4)):
+        assert vapour_kpa(temp_c) == pytest.approx(kpa, rel=0.01)
+
+
+def test_a_leak_empties_the_tank_then_takes_the_pump_and_mending_it_fills_up() -> None:
+    """The float tells first. There is time to act on it: minutes until the pump draws air."""
+    loop = CoolingLoop(0, CALM)
+    loop.suffer("leak", "hose", 1.0)
+    loop.step(240.0)
+    early = loop.true_values()
+    assert early["float_switch"] == 0.0 and early["flow"] == pytest.approx(16.0, rel=0.01)
+    assert 96 < early["suction_pressure"] < 98.5
+    loop.step(900.0)
+    assert loop.true_values()["flow"] < 8 and loop.true_values()["vibration"] > 0.2
+    loop.suffer("leak", "hose", 0.0)
+    loop.step(3000.0)
+    assert loop.true_values() == pytest.approx(CoolingLoop(0, CALM).true_values(), rel=1e-3)
+
+
+def test_topping_up_buys_time() -> None:
+    """Somebody with a can is normal running; the leak is still there."""
+    loop = CoolingLoop(0, CALM)
+    loop.suffer("leak", "hose", 0.2)
+    loop.step(1200.0)
+    assert loop.level == pytest.approx(0.2, abs=0.01)
+    loop.demand("refill", 1.0)
+    assert loop.level == 1.0
+    loop.step(300.0)
+    assert loop.level == pytest.approx(0.8, abs=0.01)
+
+
+@pytest.mark.parametrize("relay", ["fan_relay", "pump_relay"])
+def test_contacts_do_what_their_relay_has(relay: str) -> None:
+    """Welded ones stay closed, burnt ones open; the coil is what the agent drives, the contacts are what it reads back."""
+    loop = CoolingLoop(0, CALM)
+    loop.suffer("relay_welded", relay, 1.0)
+    loop.switch(relay, False)
+    assert loop.contacts(relay)
+    loop.suffer("relay_welded", relay, 0.0)
+    assert not loop.contacts(relay)
+    loop.suffer("relay_open", relay, 0.1)
+    loop.switch(relay, True)
+    assert not loop.contacts(relay)
+    loop.suffer("relay_open", relay, 0.0)
+    assert loop.contacts(relay)
+
+
+def test_what_is_asked_for_moves_the_machine_as_it_should() -> None:
+    """Weather, load, supply and off hours: none of them is an ailment, all of them show."""
+
+    def asked(what: str, value: float) -> dict[str, float]:
+        loop = CoolingLoop(0, CALM)
+        loop.demand(what, value)
+        loop.step(3600.0)
+        return loop.true_values()
+
+    usual = CoolingLoop(0, CALM).true_values()
+    assert asked("ambient_c", 32.0)["outlet_temp"] == pytest.approx(usual["outlet_temp"] + 10, abs=0.2)
+    assert asked("load", 0.3)["inlet_temp"] < asked("load", 1.5)["inlet_temp"] - 20
+    sag, slow = asked("supply", 0.8), asked("setpoint", 0.8)
+    assert sag["flow"] == pytest.approx(slow["flow"], rel=1e-3) and sag["flow"] < 0.85 * usual["flow"]
+    assert sag["supply_v"] == pytest.approx(19.2) and slow["supply_v"] == pytest.approx(24.0)
+    off = asked("running", 0.0)
+    assert off["flow"] < 0.01 and off["current"] == 0 and off["fan_rpm"] < 1
+    for name in ("ambient_c", "load", "supply", "setpoint", "running"):
+        assert asked(name, CoolingLoop.demands[name].usual) == pytest.approx(usual, rel=1e-4)
+
+
+@pytest.mark.parametrize("step_s", [0.05, 0.25, 1.0, 10.0])
+def test_the_step_size_does_not_matter_to_the_ill_either(step_s: float) -> None:
+    """Cavitation and air act on the flow that makes them: no step may set them swinging."""
+    ills = {"cavitation": 0.95, "bearing": 0.6, "heater_scale": 0.5, "leak": 0.8}
+    loops = []
+    for dt_s in (step_s, 0.05):
+        loop = CoolingLoop(0, CALM)
+        for kind, severity in ills.items():
+            loop.suffer(kind, CoolingLoop.part_ailments[kind].targets[0], severity)
+        for _ in range(round(500 / dt_s)):
+            loop.step(dt_s)
+        loops.append(loop.true_values())
+    assert loops[0] == pytest.approx(loops[1], rel=0.005)
+
+
+def test_no_unit_that_chance_draws_is_off_the_plate() -> None:
+    """16 L/min, 62 kPa, 2.1 A, 3060 rev/min within a few percent, for fifty units."""
+    for seed in range(50):
+        at = CoolingLoop(seed).true_values()
+        for name, nominal in (("flow", 16.0), ("pressure", 62.0), ("current", 2.1), ("pump_rpm", 3060.0)):
+            assert at[name] == pytest.approx(nominal, rel=0.06), (seed, name)
+        assert 34 < at["outlet_temp"] < at["inlet_temp"] < 50 and 30 < at["bearing_temp"] < 42
+        assert CoolingLoop(seed).npsh_ratio > 8
+
+
+def test_the_bearing_s_constant_is_ten_minutes() -> None:
+    """A twentieth of the noise a second: what is slow must be told as slow."""
+    loop = CoolingLoop(0, CALM)
+    start, end = loop.bearing_c, turned(bearing=1.0).bearing_c
+    loop.suffer("bearing", "pump", 1.0)
+    elapsed_s = 0
+    while (end - loop.bearing_c) / (end - start) > math.exp(-1):
+        loop.step(1.0)
+        elapsed_s += 1
+    assert 400 < elapsed_s < 800
+
+
+def test_a_hot_block_from_scale_is_not_a_hot_loop() -> None:
+    """The water is as warm as ever, the block is not: that is the heater and not the fan."""
+    assert turned(heater_scale=0.8).block_c > turned().block_c + 20
+
+
+def test_the_description_holds_together() -> None:
+    """Bench, rig and configuration are made from it alone."""
+    names = set(CoolingLoop.signals)
+    assert set(CoolingLoop.ranges) == names == set(CoolingLoop().true_values())
+    assert {n for pair in CoolingLoop.redundant.items() for n in pair} <= names
+    used = [n for part in CoolingLoop.parts.values() for n in part.signals]
+    assert len(used) == len(set(used)) and set(used) <= names
+    assert {part.output for part in CoolingLoop.parts.values() if part.output} == set(CoolingLoop.relays)
+    for name, value in CoolingLoop().true_values().items():
+        low, high = CoolingLoop.ranges[name]
+        assert low <= value <= high
+    assert all(d.low <= d.usual <= d.high for d in CoolingLoop.demands.values())

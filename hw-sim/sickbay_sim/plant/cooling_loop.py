@@ -227,7 +227,7 @@ class CoolingLoop:
     def vibration_g(self) -> float:
         """This is the RMS acceleration at the pump's foot. Wear opens clearances and unbalances the rotor."""
         c, s = self.condition, self.omega / SPEED_NOMINAL
-        more = 1 + 4 * c.pump_wear + 5 * c.bearing**3 + 2 * self.bubbles
+        more = 1 + 4 * c.pump_wear + 4 * math.pow(c.bearing, 2.5) + 2 * self.bubbles
         return 0.008 + (self.unit.vibration_g - 0.008) * s * s * more
 
     @property
@@ -235,7 +235,7 @@ class CoolingLoop:
         """This is the RMS velocity, most of it at the speed of rotation: the unbalance's share, so wear leads."""
         c, s = self.condition, self.omega / SPEED_NOMINAL
         own = VELOCITY_NOMINAL_MM_S * self.unit.vibration_g / NOMINAL.vibration_g
-        return 0.1 + own * s**3 * (1 + 4 * c.pump_wear + 2 * c.bearing**3 + 0.3 * self.bubbles)
+        return 0.1 + own * s**3 * (1 + 4 * c.pump_wear + 5 * math.pow(c.bearing, 2.5) + 0.3 * self.bubbles)
 
     @property
     def kurtosis(self) -> float:
