@@ -114,8 +114,8 @@ SURROUNDINGS_KINDS: Mapping[str, Kind] = {
 
 # What the surroundings ask of a plant: the demands that may answer to it, and which end of the demand is the worst.
 WORLD_DEMANDS: Mapping[str, tuple[tuple[str, ...], str]] = {
-    "heat_wave": (("ambient_c",), "high"),
-    "load_step": (("load", "heat", "duty", "electric_load_w"), "high"),
+    "heat_wave": (("ambient_c", "weather_k"), "high"),
+    "load_step": (("load", "heat", "duty", "electric_load_w", "goods_kg"), "high"),
     "engine_off": (("running", "engine", "ignition", "on"), "low"),
     "supply_sag": (("supply", "supply_v", "mains"), "low"),
 }

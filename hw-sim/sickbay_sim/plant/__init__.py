@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from sickbay_sim.plant.car import Car
+from sickbay_sim.plant.cold_room import ColdRoom
 from sickbay_sim.plant.cooling_loop import CoolingLoop
 from sickbay_sim.plant.plant import Plant
 
@@ -17,6 +18,7 @@ class Machine(Plant, Protocol):
 PLANTS: Mapping[str, type[Machine]] = {
     "cooling-loop": CoolingLoop,
     "car": Car,
+    "cold-room": ColdRoom,
 }
 
 __all__ = ["PLANTS", "Plant"]

@@ -88,7 +88,7 @@ class ColdRoom:
         "day": Demand("the day of the year that it is; the hour stays", "d", 120.0, 0.0, 365.0),
         "weather_k": Demand("how much warmer than season and hour it is outside", "K", 0.0, -20.0, 15.0),
         "door": Demand("1 held open, 0 kept shut, below 0 people come and go as they do", "", -1.0, -1.0, 1.0),
-        "goods_kg": Demand("goods brought in beyond the usual, each kg as warm as the hall", "kg", 0.0, -300.0, 1500.0),
+        "goods_kg": Demand("goods brought in beyond the usual, each kg as warm as the hall", "kg", 0.0, -300.0, 600.0),
     }
 
     def __init__(self, seed: int = 0) -> None:
