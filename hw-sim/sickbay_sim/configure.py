@@ -6,10 +6,12 @@ from collections.abc import Iterable, Mapping
 from sickbay_sim.catalogue import LINE, Description
 from sickbay_sim.patient import COOLING_LOOP
 from sickbay_sim.plant import PLANTS
-from sickbay_sim.rig import FAN_TACH_PIN, PULSES_PER_REV, Rig
+from sickbay_sim.rig import FAN_TACH_PIN, PULSES_PER_REV, WHEEL_PIN, WHEEL_PULSES, Rig
 from sickbay_sim.scenario import Scenario
+from sickbay_sim.wires.elm327 import CAR_PIDS
 
 READ_BACK_FREE = (22, 24, 5, 6, 12, 13, 16, 19, 20, 26)  # pins for read-backs, in the order of a plant's relays
+WHEEL_SAMPLE_S = 0.25  # least, in real time: below it the pulses of a sample are too few to count
 SETTLED_ROWS = 20  # the last rows of a warm-up: what was learnt is in force before the story begins
 
 Table = Mapping[str, object]
@@ -29,7 +31,15 @@ def for_scenario(scenario: Scenario, port: str = "/dev/null", before: str = "") 
     rows = int(scenario.warm_s / scenario.period_s)
     policy = {"learn_rows": max(40, min(rows - SETTLED_ROWS, 100_000)), **scenario.policy}
     plant, style = PLANTS[scenario.plant], scenario.port
-    return before + for_plant(plant, port, style, scenario.period_s, policy, scenario.signals, scenario.parts)
+    only = sensors(scenario)
+    return before + for_plant(
+        plant, port, style, scenario.period_s, policy, scenario.signals, scenario.parts, only=only
+    )
+
+
+def sensors(scenario: Scenario) -> tuple[str, ...]:
+    """This returns the signals that reach a scenario's port: a diagnostic plug knows only what its standard names."""
+    return tuple(name for name in PLANTS[scenario.plant].signals if scenario.port != "obd" or name in CAR_PIDS)
 
 
 def for_plant(
@@ -51,18 +61,25 @@ def for_plant(
     on_pins = dict(counted or {})
     chosen = [name for name in plant.signals if only is None or name in set(only)]
     source: dict[str, object] = {"driver": "serial_line", "port": port, "format": style}
+    if style == "obd":
+        pids = {name: f"01{CAR_PIDS[name][0]:02X}" for name in chosen}
+        source = {"driver": "obd", "port": port, "pids": pids}
     if style == "csv":
         source["columns"] = [name for name in chosen if name not in on_pins]
+    pulses_per_rev, sample_s = float(PULSES_PER_REV), 1.0
+    if style == "obd":
+        source, on_pins = _adapter(port, chosen, every_s)
+        pulses_per_rev, sample_s = round(60 * WHEEL_PULSES, 3), max(every_s, WHEEL_SAMPLE_S)
     out = _table(f"sources.{LINE}", source)
     if on_pins:
-        pulses = {"count": "rising", "pulses_per_rev": PULSES_PER_REV}
+        pulses = {"count": "rising", "pulses_per_rev": pulses_per_rev}
         inputs = {name: {"pin": pin, **pulses} for name, pin in on_pins.values()}
-        out += _table("sources.pins", {"driver": "gpio", "inputs": inputs})
+        out += _table("sources.pins", {"driver": "gpio", "inputs": inputs, "sample_s": sample_s})
     for name in chosen:
         unit = plant.signals[name].unit
         keys: dict[str, object] = {"from": f"{LINE}.{name}", "unit": unit, "every_s": every_s}
         if name in on_pins:
-            keys = {"from": f"pins.{on_pins[name][0]}", "unit": unit}
+            keys = {"from": f"pins.{on_pins[name][0]}", "unit": unit, "every_s": sample_s}
         if name in plant.ranges:
             keys["range"] = list(plant.ranges[name])
         if name in plant.redundant:
@@ -84,6 +101,15 @@ def for_plant(
             keys["output"] = part.output
         out += _table(f"parts.{name}", {**keys, **(parts or {}).get(name, {})})
     return out + (_table("policy", policy) if policy else "")
+
+
+def _adapter(port: str, signals: Iterable[str], every_s: float) -> tuple[dict[str, object], dict[str, tuple[str, int]]]:
+    """This returns the source of a car's diagnostic socket, and what that cannot tell: a wheel's pulses on a pin."""
+    names = list(signals)
+    pids = {name: f"01{CAR_PIDS[name][0]:02X}" for name in names if name in CAR_PIDS}
+    waits = {"timeout_s": min(2.0, max(0.25, 2 * every_s)), "asleep_s": min(10.0, max(0.2, 10 * every_s))}
+    source: dict[str, object] = {"driver": "obd", "port": port, "pids": pids, **waits}
+    return source, {name: (name, WHEEL_PIN) for name in names if name not in pids}
 
 
 def _named(signal: str, on_pins: Mapping[str, tuple[str, int]]) -> str:
