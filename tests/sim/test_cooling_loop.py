@@ -373,3 +373,12 @@ def test_the_description_holds_together() -> None:
         low, high = CoolingLoop.ranges[name]
         assert low <= value <= high
     assert all(d.low <= d.usual <= d.high for d in CoolingLoop.demands.values())
+
+
+@pytest.mark.parametrize("cold_c", [5.0, 40.0, 59.9])
+@pytest.mark.parametrize("flow", [0.0, 1.0, 1.29])
+def test_ample_suction_is_never_short_of_suction(cold_c: float, flow: float) -> None:
+    """It is the short way past the vapour pressure; at its own limits it must not hide a cavitation."""
+    loop = CoolingLoop(0, CALM)
+    loop.cold_c, loop.flow, loop.level = cold_c, flow * FLOW_NOMINAL, 0.0
+    assert loop.ample_suction and loop.npsh_ratio > 4

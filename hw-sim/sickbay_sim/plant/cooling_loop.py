@@ -22,6 +22,7 @@ from sickbay_sim.plant.cooling_loop_unit import (
     LAMINAR,
     M_KPA,
     NOMINAL,
+    SHARES,
     SLOPE,
     SPEED_NOMINAL,
     SPILL_S,
@@ -30,6 +31,7 @@ from sickbay_sim.plant.cooling_loop_unit import (
     VELOCITY_NOMINAL_MM_S,
     WATER_J_KG_K,
     WATER_KG_M3,
+    Condition,
     Parameters,
     drawn,
     vapour_kpa,
@@ -47,41 +49,6 @@ __all__ = [
     "Parameters",
     "drawn",
 ]
-
-
-@dataclass
-class Condition:
-    """What is broken, and what the relays say. Ailments move it; physics reads it. Shares are 0 sound .. 1 worst."""
-
-    fan_on: bool = True  # the relay's contacts
-    pump_on: bool = True
-    fan_broken: bool = False
-    pump_broken: bool = False
-    fan_slow: float = 0.0
-    pump_wear: float = 0.0  # 0 new .. 1 hardly pumping
-    fouling: float = 0.0  # 0 clean .. 1 no air through the radiator
-    blockage: float = 0.0  # 0 free .. 0.95: the flow's cross-section that is gone
-    clog: float = 0.0
-    bearing: float = 0.0
-    winding: float = 0.0
-    scale: float = 0.0
-    breather: float = 0.0
-    leak: float = 0.0
-
-
-_SHARES = {
-    "bearing": "bearing",
-    "impeller": "pump_wear",
-    "pump_wear": "pump_wear",
-    "cavitation": "breather",
-    "clog": "clog",
-    "leak": "leak",
-    "fan": "fan_slow",
-    "winding": "winding",
-    "fouling": "fouling",
-    "heater_scale": "scale",
-    "blockage": "blockage",
-}
 
 
 @dataclass
@@ -175,7 +142,7 @@ class CoolingLoop:
         else:
             if kind == "leak" and severity <= 0 < c.leak:
                 self._fill()  # Whoever mends a leak fills up.
-            setattr(c, _SHARES[kind], severity)
+            setattr(c, SHARES[kind], severity)
 
     def demand(self, what: str, value: float) -> None:
         self.asked[what] = value
@@ -218,6 +185,13 @@ class CoolingLoop:
         return max(0.05, there_m) / (self.unit.npsh_m * max(0.3, share * share))
 
     @property
+    def ample_suction(self) -> bool:
+        """This is whether it cannot cavitate, told without the vapour pressure: so it is on all but bad days."""
+        return (
+            self.condition.breather == 0.0 and self.air == 0.0 and self.cold_c < 60.0 and self.flow < 1.3 * FLOW_NOMINAL
+        )
+
+    @property
     def current_a(self) -> float:
         if not self._driven():
             return 0.0
@@ -247,6 +221,8 @@ class CoolingLoop:
     @property
     def bubbles(self) -> float:
         """This is how much vapour and air hammers in the pump, 0..1."""
+        if self.ample_suction:
+            return 0.0
         ratio = self.npsh_ratio
         vapour = 0.0 if ratio >= 4 else min(1.0, (4 - ratio) / 3.5)
         return max(vapour, min(1.0, self.air / AIR_MAX)) if self.omega > 1 else 0.0
@@ -327,10 +303,13 @@ class CoolingLoop:
         self.flow = (p.inertance * self.flow + dt_s * self._shutoff() * s * s) / (p.inertance + dt_s * losses)
         if c.leak > 0:
             self._spill(dt_s)
-        ratio = self.npsh_ratio
-        lost = 0.0 if ratio >= 4 else min(0.7, 0.03 * (ratio**-3 - 4**-3))
-        lost = 1 - (1 - lost) * (1 - 0.9 * min(1.0, self.air / AIR_MAX) ** 1.5)
-        self.head_lost = (self.head_lost + dt_s / COLLAPSE_S * lost) / (1 + dt_s / COLLAPSE_S)
+        if self.head_lost > 0 or not self.ample_suction:
+            ratio = self.npsh_ratio
+            lost = 0.0 if ratio >= 4 else min(0.7, 0.03 * (ratio**-3 - 4**-3))
+            lost = 1 - (1 - lost) * (1 - 0.9 * math.pow(min(1.0, self.air / AIR_MAX), 1.5))
+            self.head_lost = (self.head_lost + dt_s / COLLAPSE_S * lost) / (1 + dt_s / COLLAPSE_S)
+            if self.head_lost < 1e-9:
+                self.head_lost = 0.0
         # A fan with a regulator of its own: it follows the supply only where that is not enough.
         turns = c.fan_on and not c.fan_broken and on_duty
         goal = p.fan_rpm * (1 - c.fan_slow) * min(1.0, volts / (0.95 * p.volts)) if turns else 0.0

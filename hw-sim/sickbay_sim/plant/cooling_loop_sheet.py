@@ -64,7 +64,7 @@ _RELAYS = tuple(RELAYS)
 _PUMP, _WATER = ("pump",), ("pump", "coolant")
 
 PART_AILMENTS: Mapping[str, PartAilment] = {
-    "bearing": PartAilment(("pump",), "about to seize: eleven times the friction, 75 K warmer", wear=True),
+    "bearing": PartAilment(("pump",), "about to seize: eleven times the friction, 60 K warmer", wear=True),
     "impeller": PartAilment(("pump",), "hardly pumping: 70 % of the head is lost in open clearances", wear=True),
     "cavitation": PartAilment(("tank",), "its breather is shut and a vacuum of 0.9 bar stands over the water", _WATER),
     "clog": PartAilment(("filter",), "is full of dirt: 10 % of its cross-section is free", _PUMP, wear=True),

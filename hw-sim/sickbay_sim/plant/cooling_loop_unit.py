@@ -89,6 +89,42 @@ def vapour_kpa(temp_c: float) -> float:
     return 0.133322 * math.exp(2.302585 * (8.07131 - 1730.63 / (233.426 + max(1.0, temp_c))))
 
 
+@dataclass
+class Condition:
+    """What is broken, and what the relays say. Ailments move it; physics reads it. Shares are 0 sound .. 1 worst."""
+
+    fan_on: bool = True  # the relay's contacts
+    pump_on: bool = True
+    fan_broken: bool = False
+    pump_broken: bool = False
+    fan_slow: float = 0.0
+    pump_wear: float = 0.0  # 0 new .. 1 hardly pumping
+    fouling: float = 0.0  # 0 clean .. 1 no air through the radiator
+    blockage: float = 0.0  # 0 free .. 0.95: the flow's cross-section that is gone
+    clog: float = 0.0
+    bearing: float = 0.0
+    winding: float = 0.0
+    scale: float = 0.0
+    breather: float = 0.0
+    leak: float = 0.0
+
+
+# Which share each ailment moves.
+SHARES = {
+    "bearing": "bearing",
+    "impeller": "pump_wear",
+    "pump_wear": "pump_wear",
+    "cavitation": "breather",
+    "clog": "clog",
+    "leak": "leak",
+    "fan": "fan_slow",
+    "winding": "winding",
+    "fouling": "fouling",
+    "heater_scale": "scale",
+    "blockage": "blockage",
+}
+
+
 SLOPE = 0.35 * HEAD_NOMINAL_PA / FLOW_NOMINAL**2  # the pump curve's a
 
 
