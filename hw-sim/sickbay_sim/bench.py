@@ -75,6 +75,7 @@ class Bench:
             plant=scenario.plant,
             loads=scenario.loads,
             profile=scenario.profile,
+            signals=configure.sensors(scenario),
             start_s=-self._warm_rows * scenario.period_s,
         )
         self._folder = folder
@@ -96,9 +97,12 @@ class Bench:
         self._ear: Ear | None = None
         if scenario.port == "csv" or any(kinds[fault.kind].acts == "bytes" for fault in scenario.faults):
             line = self.config.sources[LINE]
-            assert isinstance(line, SerialLine)
+            if not isinstance(line, SerialLine):
+                raise ScenarioError(
+                    'port: the bench spoils lines of text only. Run it on a rig, or take port = "json"'
+                )
             fields = configuration.fields_of(self.config, LINE)
-            self._ear = Ear(line, fields, tuple(self.patient.plant.signals), seed, self._take, self._at)
+            self._ear = Ear(line, fields, configure.sensors(scenario), seed, self._take, self._at)
         self._broker = Broker(scenario.faults, scenario.seconds, COMMIT_MS / 1000)
         self._snapshots = any(fault.kind == "kill" for fault in scenario.faults)
         self._kept: bytes | None = None

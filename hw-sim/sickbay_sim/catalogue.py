@@ -61,6 +61,8 @@ def complaints(scenario: Scenario) -> Iterator[str]:
     if plant is None:
         yield f'plant: there is no "{scenario.plant}".{nearest(scenario.plant, PLANTS)}'
         return
+    if scenario.port == "obd" and scenario.plant != "car":
+        yield 'port: a diagnostic plug is in a car only. Take "json" or "csv"'
     kinds = ailments.kinds_of(plant)
     for i, fault in enumerate(scenario.faults):
         if fault.kind not in kinds:
