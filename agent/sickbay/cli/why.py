@@ -1,22 +1,37 @@
 """This is `sickbay why`: the evidence, the counter-evidence, the rule, and what would release it."""
 
 import argparse
+import sys
+from pathlib import Path
 from typing import Any
 
+from sickbay.cli import picture
 from sickbay.cli.terminal import ago, ask, daemon_options, print_json
 
 
 def arguments(parser: argparse.ArgumentParser, verb: str) -> None:
     parser.add_argument("name", metavar="NAME", help="a signal, a part, a source, or a fault's id")
+    parser.add_argument("--picture", type=Path, metavar="FILE.svg", help="draw it against its normal band, as an SVG")
+    parser.add_argument("--no-picture", action="store_true", help="words only")
     daemon_options(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     found = ask(options, "why", name=options.name)
+    if options.picture is not None:
+        try:
+            options.picture.write_text(picture.svg(found["windows"], found["says"]), encoding="utf-8")
+        except OSError as error:
+            print(f"sickbay why: {options.picture}: {error.strerror}; nothing was drawn", file=sys.stderr)
+            return 2
     if options.json:
         print_json(found)
-    else:
-        _show(found)
+        return 0
+    _show(found)
+    for window in [] if options.no_picture else found["windows"]:
+        print()
+        for line in picture.text(window):
+            print(f"  {line}")
     return 0
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from sickbay.core import feedback, story
+from sickbay.core import feedback, story, window
 from sickbay.core.bars import Bar
 from sickbay.core.case import Case
 from sickbay.core.channel import Channel
@@ -137,6 +137,7 @@ def why(ward: Ward, name: str, wall: Wall) -> dict[str, Any]:
         "past": _past(ward, target),
         "standing": [_standing(each, wall) for each in ward.orders.of(target)],
         "bars": [_bar(bar, wall) for bar in ward.bars.bars.values() if bar.target == target],
+        "windows": window.windows(ward, target, cases),
     }
 
 
