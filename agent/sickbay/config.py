@@ -47,6 +47,7 @@ class Mqtt(Struct, frozen=True):
     cert: str = ""
     key: str = ""
     keepalive_s: int = 22
+    keep_days: float = 30.0  # how long a message waits that is no news any more; critical and open ones wait for ever
 
 
 class SerialLine(Struct, frozen=True, tag_field="driver", tag="serial_line"):
@@ -350,6 +351,7 @@ def _impossible_device(config: Config) -> Iterator[str]:
         yield f'mqtt.prefix: "{mqtt.prefix}" is not the beginning of a topic. Try "sickbay/1"'
     # Below, a slow link counts as dead; above, a dead one as alive for longer than anyone waits. MQTT itself ends at 65535.
     yield from _outside("mqtt.keepalive_s", mqtt.keepalive_s, 5, 1200)
+    yield from _outside("mqtt.keep_days", mqtt.keep_days, 1, 3660)
 
 
 def _impossible_signals(config: Config) -> Iterator[str]:

@@ -68,6 +68,7 @@ class Digest(msgspec.Struct, frozen=True):
     device: str
     open: list[OpenFault]
     boot: int
+    shed: dict[str, int] = {}  # by severity: messages that the device had to throw away, ever
 
 
 class State(msgspec.Struct, frozen=True):

@@ -1,7 +1,6 @@
 """This answers a person at the control socket: status, why, ledger, and orders, all through the node's own door."""
 
-from collections.abc import Callable
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 import msgspec
 
@@ -9,20 +8,17 @@ from sickbay.core import report
 from sickbay.core.node import Node
 from sickbay.core.reading import Command
 from sickbay.daemon.afar import OrdersFromAfar
+from sickbay.daemon.keeping import Keeping
 from sickbay.daemon.messages import EventsFile
 from sickbay.daemon.times import Clock, time_quality
 from sickbay.edge.actuators import Outputs
 from sickbay.edge.console import Request
-from sickbay.edge.journal import Journal
 from sickbay.edge.scorer.client import ModelWorker
 from sickbay.errors import OrderRefused
 
-ORDERS = ("ack", "shelve", "unshelve", "release", "quarantine", "clear", "cycle", "loosen")
+ORDERS = ("ack", "shelve", "unshelve", "release", "quarantine", "feedback", "clear", "cycle", "loosen")
 LEDGER_LINES_MAX = 10_000
 NUMBER_MAX = 1e12  # seconds: 30,000 years
-
-
-T = TypeVar("T")
 
 
 class Running(Protocol):
@@ -30,7 +26,7 @@ class Running(Protocol):
 
     node: Node
     clock: Clock
-    journal: Journal
+    keeping: Keeping
     outputs: Outputs
     events: EventsFile
     worker: ModelWorker | None
@@ -43,8 +39,6 @@ class Running(Protocol):
     def order(self, command: Command) -> str: ...
 
     async def carried_out(self) -> bool: ...
-
-    async def on_journal(self, what: Callable[[], T]) -> T: ...
 
 
 class Answers:
@@ -73,7 +67,8 @@ class Answers:
         daemon = self._daemon
         for_ms = round(_number(args, "for_s") * 1000)
         target, reason = str(args.get("name", "")), str(args.get("reason", ""))
-        says = daemon.order(Command(verb, target, daemon.clock(), request.who, reason, for_ms))
+        said = str(args.get("says", ""))
+        says = daemon.order(Command(verb, target, daemon.clock(), request.who, reason, for_ms, says=said))
         await daemon.carried_out()
         output = next((p.output for p in daemon.node.ward.equipment.parts if p.name == target), None)
         if output is None or verb not in ("quarantine", "release"):
@@ -85,8 +80,7 @@ class Answers:
         """This returns the whole status, as the contract names it."""
         daemon = self._daemon
         found = report.status(daemon.node.ward, daemon.clock.wall)
-        journal = daemon.journal
-        shed, shed_by, dropped = journal.shed(), journal.shed_by(), journal.ledger_dropped()
+        journal = daemon.keeping.journal
         model: dict[str, Any] = (
             daemon.worker.status() if daemon.worker is not None else {"runtime": "none", "parts": {}}
         )
@@ -100,20 +94,11 @@ class Answers:
             "outbox": {
                 "rows": journal.outbox_rows,
                 "bytes": journal.outbox_bytes,
-                "shed": shed,
-                "shed_by": shed_by,
+                "shed": journal.shed(),
+                "shed_by": journal.shed_by(),
                 "healthy": journal.healthy,
             },
-            "journal": {
-                "ledger_dropped": dropped,
-                "bytes_written": journal.wear.bytes,  # ever, an estimate: what the flash has to bear
-                "synced_bursts": journal.wear.bursts,
-                "day_bytes": journal.wear.day()[0],  # in the last 24 hours that the device ran
-                "day_bursts": journal.wear.day()[1],
-                "day_bytes_max": journal.wear.day_bytes_max,
-                "short": journal.short,
-                "gaps": journal.gaps,  # how often the file was found damaged and begun anew
-            },
+            "journal": daemon.keeping.status(),
             "model": model,
             "outputs": {name: msgspec.to_builtins(state) for name, state in daemon.outputs.state().items()},
             "uplink": daemon.uplink.status() if daemon.uplink is not None else {"state": "none", "detail": "no [mqtt]"},
@@ -124,8 +109,7 @@ class Answers:
 
     async def ledger(self, since: float) -> list[dict[str, Any]]:
         """This returns the messages that left since a wall time, oldest first, the newest ten thousand at most."""
-        journal = self._daemon.journal
-        rows = await self._daemon.on_journal(lambda: list(journal.ledger(since)))
+        rows = await self._daemon.keeping.ledger(since)
         return [msgspec.to_builtins(row) for row in rows[-LEDGER_LINES_MAX:]]
 
 

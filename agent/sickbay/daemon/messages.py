@@ -28,6 +28,7 @@ class Envelopes:
     def __init__(self, device: str, model: str, prefix: str, consent: str, clock: Clock, boot: int) -> None:
         self._device, self._model, self._prefix, self._consent = device, model, prefix, consent
         self._clock, self._boot = clock, boot
+        self.shed: dict[str, int] = {}  # messages that will never leave, by severity: the fleet must know of the gap
 
     def rows(self, effects: Iterable[Effect]) -> list[OutboxRow]:
         """This returns the outbox rows of those effects that are messages, in order."""
@@ -75,6 +76,8 @@ class Envelopes:
     def escalation(self, effect: Escalate) -> OutboxRow:
         """This returns the outbox row of an escalation, its freeze frame thinned until it fits the wire."""
         body: dict[str, Any] = {**effect.body, "model": self._model}
+        if self.shed:
+            body["history"] = {**body.get("history", {}), "shed": dict(self.shed)}
         while True:
             event = wire.CloudEvent(
                 specversion="1.0",
@@ -104,7 +107,7 @@ class Envelopes:
     def digest(self, open_faults: list[tuple[str, int]]) -> bytes:
         """This returns the open faults, so that no clear is ever lost."""
         faults = [wire.OpenFault(fault_id, revision) for fault_id, revision in open_faults]
-        return wire.encode(wire.Digest(self._device, faults, self._boot))
+        return wire.encode(wire.Digest(self._device, faults, self._boot, dict(self.shed)))
 
 
 def _thin(body: dict[str, Any]) -> bool:
@@ -125,10 +128,10 @@ class EventsFile:
         self._path, self._clock = path, clock
         self.lost = 0
 
-    def write(self, events: list[Event]) -> None:
-        """This appends the lines of some events."""
+    def write(self, events: list[Event]) -> int:
+        """This appends the lines of some events, and returns how many bytes that were."""
         if self._path is None or not events:
-            return
+            return 0
         lines = b"".join(self._line(event) for event in events)
         try:
             if self._path.exists() and self._path.stat().st_size > EVENTS_BYTES_MAX:
@@ -137,6 +140,8 @@ class EventsFile:
                 out.write(lines)
         except OSError:
             self.lost += len(events)
+            return 0
+        return len(lines)
 
     def _line(self, event: Event) -> bytes:
         record = {"mono_ms": event.at_ms, "wall": self._clock.wall(event.at_ms), "kind": event.kind, "name": event.name}
@@ -153,5 +158,6 @@ def level(event: Event) -> int:
 
 
 def words(event: Event) -> str:
+    """This returns an event as a line of the log."""
     detail = ", ".join(f"{k} {v}" for k, v in event.detail.items() if v not in ("", None, []))
     return f"{event.kind} {event.name}: {detail}" if detail else f"{event.kind} {event.name}"

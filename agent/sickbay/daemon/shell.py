@@ -1,44 +1,38 @@
 """This is the daemon: facts in, deadlines kept, effects carried out in the order state, journal, act, tell."""
 
 import asyncio
-import contextlib
 import logging
 import secrets
 import signal
 from collections import deque
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from sickbay import config as configuration
 from sickbay.config import Config
 from sickbay.core import report
-from sickbay.core.effects import Answer, Drive, Effect, Escalate, Event, Question
+from sickbay.core.effects import Effect, Event, Question
 from sickbay.core.memory import MemoryUnreadable
 from sickbay.core.node import Node
 from sickbay.core.reading import Command, LineState, Reading, Receipt, Residuals
 from sickbay.daemon import build, times
 from sickbay.daemon.afar import OrdersFromAfar
 from sickbay.daemon.answers import Answers
-from sickbay.daemon.messages import LASTING, Envelopes, EventsFile, level, words
+from sickbay.daemon.keeping import Keeping
+from sickbay.daemon.messages import Envelopes, EventsFile
 from sickbay.daemon.times import Clock, trim_memory
 from sickbay.edge import systemd
 from sickbay.edge.actuators import Outputs
 from sickbay.edge.console import Console
-from sickbay.edge.journal import Journal
-from sickbay.edge.journal.schema import FILE as DATABASE
+from sickbay.edge.journal import Journal, Limits
 from sickbay.edge.scorer.client import ModelWorker
 from sickbay.errors import SickbayError, StoreError
 
 log = logging.getLogger("sickbay")
-T = TypeVar("T")
 
 INBOX_MAX = 50_000  # facts that wait for the node; beyond it the oldest are dropped, and counted
-SNAPSHOT_S = 1800.0  # how often all state is kept when nothing happens: 48 writes on a quiet day
 STARTED_S = 4.0  # by now the uplink and the model have loaded what they need
 STORE_RETRY_S = 20.0
-CARRIED_OUT_S = 5.0  # how long the answer to an order waits for the disk and the relay; the CLI waits 10
 
 
 class Daemon:
@@ -54,11 +48,8 @@ class Daemon:
         self.inputs = 0
         self._scheduled = False
         self._timer: asyncio.TimerHandle | None = None
-        self._work: asyncio.Queue[tuple[list[Effect], bytes | None]] = asyncio.Queue()
-        self._store_says = ""
-        self._lost, self._lost_told = "", False
-        self._shed: dict[str, int] = {}
-        self._one = ThreadPoolExecutor(1, thread_name_prefix="journal")
+        limits = Limits(ttl_s=config.mqtt.keep_days * 86_400.0) if config.mqtt is not None else Limits()
+        self.keeping = Keeping(self, self.state, lambda: Journal(self.state, limits))
         self._stop = asyncio.Event()
 
     # Life.
@@ -70,17 +61,14 @@ class Daemon:
             if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
                 self._loop.add_signal_handler(number, self._stop.set)
         try:
-            self.journal = await self.on_journal(lambda: Journal(self.state))
-            kept = await self.on_journal(self.journal.load)
+            kept = await self.keeping.open()
         except StoreError as error:
             log.error("%s", error)
             return 1
-        self._lost = "; ".join(note for note in self.journal.notes if "moved aside" in note)
-        self._tell_notes()
         self._wake_node(kept)
         self.outputs = Outputs(self._config.outputs)
         tasks = await self._start()
-        self._tell_lost()
+        self.keeping.tell_lost()
         systemd.ready()
         log.info(
             "%s watches %d signals in %d parts",
@@ -113,12 +101,12 @@ class Daemon:
             except MemoryUnreadable as error:
                 log.warning("%s; the node starts anew", error)
                 self.node, epochs = Node(self.equipment, mint, learnt), []
-                self._lost = self._lost or str(error)
+                self.keeping.lost(str(error))
         self.clock = Clock(self.node.ward.now_ms, epochs)
         prefix = self._config.mqtt.prefix if self._config.mqtt else "sickbay/1"
         consent = f'[mqtt] url = "{self._config.mqtt.url}"' if self._config.mqtt else "no [mqtt]: kept here"
         model = self._config.device.model
-        self.envelopes = Envelopes(self.equipment.device, model, prefix, consent, self.clock, self.journal.boot)
+        self.envelopes = Envelopes(self.equipment.device, model, prefix, consent, self.clock, self.keeping.journal.boot)
         events = self._config.paths.events
         self.events = EventsFile(self.state / events if events else None, self.clock)
 
@@ -140,7 +128,7 @@ class Daemon:
         self.node.start(self.clock())
         drivers = build.sources(self._config, self._base, self.clock, self.take)
         jobs = [(f"source {d.name}", d.run()) for d in drivers]
-        jobs += [("acts", self._carry_out()), ("upkeep", self._upkeep()), ("outputs", self.outputs.run())]
+        jobs += [("acts", self.keeping.run()), ("upkeep", self._upkeep()), ("outputs", self.outputs.run())]
         self.afar = OrdersFromAfar(self, self.equipment.device, self._config.orders.keys)
         jobs.append(("orders", self.afar.run()))
         self.uplink: Any = None
@@ -158,9 +146,9 @@ class Daemon:
         self.uplink = Uplink(
             self._config.mqtt,
             self.equipment.device,
-            pending=lambda limit: self.on_journal(lambda: self.journal.pending(limit)),
-            forget=lambda ids: self.on_journal(lambda: self.journal.forget(ids)),
-            ledger_add=lambda lines, lazy: self.on_journal(lambda: self.journal.ledger_add(lines, lazy)),
+            pending=self.keeping.pending,
+            forget=self.keeping.forget,
+            ledger_add=self.keeping.ledger_add,
             on_receipt=self._receipted,
             on_command=self.afar.take,
             on_retained=self.afar.retained,
@@ -179,13 +167,13 @@ class Daemon:
             await self.worker.stop()
         try:
             self._drain()
-            await self._keep(self.node.take_effects(), self._snapshot())
+            self.keeping.put(self.node.take_effects())
+            await self.keeping.once(last=True)
         finally:
             # Whatever ended us, even a mistake of our own on the very last fact: nobody watches from here on.
             for name, (ok, detail) in (await self.outputs.release_all()).items():
                 log.log(logging.INFO if ok else logging.WARNING, "output %s to its fail state: %s", name, detail)
-            await self.on_journal(self.journal.close)
-            self._one.shutdown()
+            await self.keeping.close()
 
     # Facts in.
 
@@ -207,23 +195,17 @@ class Daemon:
             self.turn()
 
     async def carried_out(self) -> bool:
-        """This waits until all effects so far were kept and acted on, but not long: a stuck disk holds up no answer."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(CARRIED_OUT_S):
-                await self._work.join()
-                return True
-        return False
+        """This waits until all that is urgent so far was kept and acted on, but not long."""
+        return await self.keeping.carried_out()
 
     async def kept(self) -> bool:
         """This returns whether all that the node knows now is on the disk."""
         self.turn()
-        self._work.put_nowait(([], self._snapshot()))
-        return await self.carried_out() and not self._store_says
+        return await self.keeping.kept()
 
     async def line(self, event: Event) -> None:
         """This writes a line about what concerns the node not at all."""
-        log.warning("%s", words(event))
-        await self.on_journal(lambda: self.events.write([event]))
+        self.keeping.put([event])
 
     def _receipted(self, ids: list[str]) -> None:
         for id_ in ids:
@@ -249,16 +231,13 @@ class Daemon:
             self.node.tick(now)
             due = self.node.deadline_ms()
         effects: list[Effect] = []
-        lasting = False
         for effect in self.node.take_effects():
-            if type(effect) is Question:
-                if self.worker is not None:
-                    self.worker.ask(effect)
-                continue
-            effects.append(effect)
-            lasting = lasting or type(effect) is not Event or effect.kind in LASTING
+            if type(effect) is not Question:
+                effects.append(effect)
+            elif self.worker is not None:
+                self.worker.ask(effect)
         if effects:
-            self._work.put_nowait((effects, self._snapshot() if lasting else None))
+            self.keeping.put(effects)
         self._wake_by(due, now)
 
     def _wake_by(self, due: int | None, now: int) -> None:
@@ -276,120 +255,27 @@ class Daemon:
         self._timer = None
         self.turn()
 
-    # Effects out.
-
-    async def _carry_out(self) -> None:
-        while True:
-            effects, snapshot = await self._work.get()
-            taken = 1
-            while not self._work.empty():
-                taken += 1
-                more, later = self._work.get_nowait()
-                effects += more
-                snapshot = later or snapshot
-            await self._keep(effects, snapshot)
-            for effect in effects:
-                if isinstance(effect, Drive):
-                    ok, detail = await self.outputs.drive(effect.output, effect.on)
-                    self.take(Receipt(effect.effect_id, self.clock(), ok, detail))
-            if self.uplink is not None and any(isinstance(e, Escalate | Answer) for e in effects):
-                self.uplink.wake()
-            for _ in range(taken):
-                self._work.task_done()
-
-    async def _keep(self, effects: list[Effect], snapshot: bytes | None) -> None:
-        """This commits state and messages together, then writes the lines that say so."""
-        rows = self.envelopes.rows(effects)
-        if snapshot is not None or rows:
-            await self._commit(snapshot, rows)
-        events = [e for e in effects if isinstance(e, Event)]
-        for event in events:
-            log.log(level(event), "%s", words(event))
-        if events:
-            await self.on_journal(lambda: self.events.write(events))
-
-    async def _commit(self, snapshot: bytes | None, rows: list[Any]) -> None:
-        """This writes through the one journal thread. A full disk is told once, and costs nothing but its own records."""
-        try:
-            await self.on_journal(lambda: self.journal.commit(snapshot, rows))
-            says = ""
-        except StoreError as error:
-            says = str(error)
-        self._tell_notes(but=says)
-        if rows:
-            shed = await self.on_journal(self.journal.shed)
-            if shed != self._shed:
-                self._shed = shed
-                self.node.ward.emit("shed", "outbox", by_severity=shed)
-                self._loop.call_soon(self.turn)
-        self._store(says)
-
-    def _store(self, says: str) -> None:
-        """This takes in whether the records can be kept ("" for yes), and tells a change once."""
-        if bool(says) != bool(self._store_says):
-            self._store_says = says
-            log.log(logging.ERROR if says else logging.WARNING, "%s", says or "the journal can be written again")
-            self.node.store(not says, says, self.clock())
-            self._loop.call_soon(self.turn)
-
-    def _tell_notes(self, but: str = "") -> None:
-        notes, self.journal.notes = self.journal.notes, []
-        for note in notes:
-            if note != but:
-                log.warning("%s", note)
-
-    async def on_journal(self, what: Callable[[], T]) -> T:
-        """This runs one thing on the journal's own thread, and returns its result."""
-        return await self._loop.run_in_executor(self._one, what)
+    # Now and then.
 
     async def _upkeep(self) -> None:
-        """This keeps a snapshot now and then, and feeds the watchdog: only after a pass that reached every part."""
+        """This looks after the journal, and feeds the watchdog: only after a pass that reached every part.
+
+        A disk that hangs is told, and starves no watchdog: a restart would mend nothing, and lose what waits in memory.
+        """
         period_s = systemd.watchdog_period_s()
         beat_s = min(period_s or STORE_RETRY_S, STORE_RETRY_S)
-        kept_s = self.clock.uptime_s()
         await asyncio.sleep(min(beat_s, STARTED_S))
         trim_memory()
         while True:
             await asyncio.sleep(beat_s)
             self.turn()
-            overdue = self.clock.uptime_s() - kept_s >= SNAPSHOT_S
-            # The ledger's lines may be the first that find the disk full: only a commit tells the node.
-            if not (self.state / DATABASE).exists():
-                await self._begin_anew()
-            elif overdue or self._store_says or not self.journal.healthy:
-                kept_s = self.clock.uptime_s()
-                await self._commit(self._snapshot(), [])
-            else:
-                await self.on_journal(lambda: None)
-            if self._lost_told:
-                self._lost_told = False
-                self.node.store(not self._store_says, self._store_says, self.clock())
-            self._tell_lost()
+            await self.keeping.beat()
             systemd.watchdog()
             systemd.status(self.headline())
 
-    def _snapshot(self) -> bytes:
+    def snapshot(self) -> bytes:
+        """This returns all that must last of this moment."""
         return times.kept(self.clock, self.node.snapshot())
-
-    def _tell_lost(self) -> None:
-        """This tells, once, that records were lost. It stands until the next round of upkeep: long enough to be escalated."""
-        if self._lost:
-            self.node.store(False, self._lost, self.clock())
-            self._lost, self._lost_told = "", True
-
-    async def _begin_anew(self) -> None:
-        """This makes the journal again where somebody took its file away, from what is still open and in memory."""
-        old = self.journal
-        rows = await self.on_journal(lambda: old.pending(100_000))
-        try:
-            self.journal = await self.on_journal(lambda: Journal(self.state))
-        except StoreError as error:
-            self._store(str(error))
-            return
-        await self.on_journal(old.close)
-        self._lost = f"{self.state / DATABASE} was gone; begun anew with {len(rows)} messages that had not left"
-        log.error("%s", self._lost)
-        await self._commit(self._snapshot(), list(rows))
 
     def headline(self) -> str:
         """This returns one line about the device, for `systemctl status`."""

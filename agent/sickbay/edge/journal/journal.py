@@ -62,7 +62,7 @@ class Journal:
         self._stored = 0, 0  # rows of the outbox on the disk, and their bytes
         self._ledger_dropped = 0
         self._taken_up = False
-        self._stale_at_s = 0.0
+        self._stale_at_s = self._lines_s = 0.0
         self._disk = Disk(folder, connect, self.wear)
         try:
             self._start()
@@ -207,11 +207,12 @@ class Journal:
         can cost the record of heartbeats, and no more, and the flash is spared 240 synced writes a day.
         """
         held = self._waiting
+        if not held.lines:
+            self._lines_s = self.wear.lived_s()
         held.add((), lines)
-        if lazy and held.only_lines():
-            young = abs(held.lines[-1].at - held.lines[0].at) < _LAZY_AGE_MAX_S
-            if young and len(held.lines) < _LAZY_LINES_MAX:
-                return
+        young = self.wear.lived_s() - self._lines_s < _LAZY_AGE_MAX_S
+        if lazy and young and held.only_lines() and len(held.lines) < _LAZY_LINES_MAX:
+            return
         with contextlib.suppress(StoreError):
             self.flush()
 

@@ -1,0 +1,391 @@
+"""This keeps what the node says: state and messages in one transaction first, then the acts, then the lines about them.
+
+How soon depends on what it is. An order, an isolation, an output and a message go to the disk at once. What else must last waits
+for company, at most 5 s or 20 of its kind. All state goes along each time, and by itself every 15 minutes or so.
+
+The disk may fail, fill up or hang. Whatever it does, acts and messages go on from memory, within bounds, and it is told once.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from sickbay.core.effects import Answer, Drive, Effect, Escalate, Event
+from sickbay.core.node import Node
+from sickbay.core.reading import Receipt
+from sickbay.daemon.messages import LASTING, Envelopes, EventsFile, level, words
+from sickbay.daemon.patience import HANGS_S, DiskHangs, JournalThread
+from sickbay.daemon.times import Clock
+from sickbay.edge.actuators import Outputs
+from sickbay.edge.journal import Journal, LedgerRow, OutboxRow
+from sickbay.edge.journal.journal import LAZY_ROWS_MAX, LAZY_S
+from sickbay.edge.journal.outbox import order, rank
+from sickbay.edge.journal.schema import FILE as DATABASE
+from sickbay.edge.journal.waiting import Waiting
+from sickbay.errors import OrderRefused, StoreError
+
+log = logging.getLogger("sickbay")
+
+URGENT = frozenset(("isolate", "release", "output", "command"))
+EVENTS_MAX = 2000  # lines that wait for a disk that hangs
+FORGOTTEN_MAX = 10_000  # receipts that wait for it
+HANGS_TOLD_S = 30.0  # a card may well think for some seconds: nobody need be told
+CARRIED_OUT_S = 5.0  # how long the answer to an order waits for the disk and the relay; the CLI waits 10
+SNAPSHOT_S = 900.0
+SNAPSHOT_S_MAX = 7200.0
+SNAPSHOTS_DAY_BYTES = 2_500_000  # what they may cost on a quiet day: a big snapshot comes more rarely
+COMPANY_S = 600.0  # how long a message that is not critical waits for others once 90 % of a day's bytes are written
+_OVERHEAD_BYTES = 8 * 4096  # of a commit beside its snapshot
+
+
+class Running(Protocol):
+    """What is needed of the running daemon."""
+
+    node: Node
+    clock: Clock
+    outputs: Outputs
+    envelopes: Envelopes
+    events: EventsFile
+    uplink: Any
+
+    def take(self, fact: Receipt) -> None: ...
+
+    def turn(self) -> None: ...
+
+    def snapshot(self) -> bytes: ...
+
+
+class Keeping:
+    """The one way to the journal. `put` never blocks; `run` carries out; the uplink's side is pending, forget, ledger_add."""
+
+    def __init__(self, daemon: Running, state: Path, opened: Callable[[], Journal], hangs_s: float = HANGS_S) -> None:
+        self._daemon, self._state, self._opened = daemon, state, opened
+        self._thread = JournalThread(self._came_back, hangs_s)
+        self._held = Waiting()  # messages the journal has not taken, and what else waits for a disk that hangs
+        self._held.boot = None
+        self._forget_later: dict[str, None] = {}
+        self._drives: list[Drive] = []
+        self._events: deque[Event] = deque()
+        self._wake = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._act_now = False
+        self._lasting = 0  # changes of state that wait for company
+        self._due_s: float | None = None
+        self._kept_s = 0.0
+        self._snapshot_bytes = 0
+        self._error = self._says = ""
+        self._lost, self._lost_told = "", False
+        self._shed: dict[str, int] = {}
+        self.dropped: dict[str, int] = {}  # lines of events.jsonl that were not written, by kind
+
+    async def open(self) -> bytes | None:
+        """This opens the journal and returns the last snapshot; raises StoreError where the folder cannot be written."""
+        self._loop = asyncio.get_running_loop()
+        self.journal = await self._thread.run(self._opened)
+        kept = await self._thread.run(self.journal.load)
+        self._lost = "; ".join(note for note in self.journal.notes if "moved aside" in note)
+        self._shed = self.journal.shed()
+        self._tell_notes()
+        self._kept_s = self._loop.time()
+        return kept
+
+    # Effects.
+
+    def put(self, effects: Iterable[Effect]) -> None:
+        """This takes effects of the node, in order, to be kept and carried out."""
+        for effect in effects:
+            if isinstance(effect, Event):
+                self._note(effect)
+                if effect.kind in URGENT:
+                    self._now()
+                elif effect.kind in LASTING:
+                    self._lasting += 1
+                    self._soon(LAZY_S if self._lasting < LAZY_ROWS_MAX else 0.0)
+                self._wake.set()
+            elif isinstance(effect, Drive):
+                self._drives.append(effect)
+                self._now()
+            elif isinstance(effect, Escalate | Answer):
+                rows = self._daemon.envelopes.rows([effect])
+                self._held.add(rows, ())
+                grave = any(rank(row.severity) == 0 for row in rows)
+                if self.journal.wear.thrift() == 2 and not grave:
+                    self._soon(COMPANY_S)
+                else:
+                    self._now()
+
+    def lost(self, says: str) -> None:
+        """This notes that records were lost, to be told once."""
+        self._lost = self._lost or says
+
+    async def carried_out(self) -> bool:
+        """This waits until all that is urgent so far was kept and acted on, but not long: a stuck disk holds up no answer."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CARRIED_OUT_S):
+                await self._idle.wait()
+                return True
+        return False
+
+    async def kept(self) -> bool:
+        """This returns whether all that the node knows now is on the disk."""
+        self._now()
+        return await self.carried_out() and not self._error and not self._thread.hangs()
+
+    async def run(self) -> None:
+        """This carries out what was put, until cancelled."""
+        self._daemon.envelopes.shed = self._shed
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout_at(self._due_s):
+                    await self._wake.wait()
+            await self.once()
+
+    async def once(self, last: bool = False) -> None:
+        """This carries out what was put so far, once."""
+        self._wake.clear()
+        late = self._due_s is not None and self._loop.time() >= self._due_s
+        drives, self._drives = self._drives, []
+        if (self._act_now or late or last) and not self._thread.hangs():
+            await self._commit(self._act_now or last or self.journal.wear.thrift() == 0 or bool(self._held.rows))
+        elif late:
+            self._due_s = self._loop.time() + LAZY_S
+        for drive in drives:
+            ok, detail = await self._daemon.outputs.drive(drive.output, drive.on)
+            self._daemon.take(Receipt(drive.effect_id, self._daemon.clock(), ok, detail))
+        await self._write_lines()
+        if not self._drives and (not self._act_now or self._thread.hangs()):
+            self._idle.set()
+
+    async def close(self) -> None:
+        """This keeps the last of it, and lets the journal go, as far as the disk will have it."""
+        await self.once(last=True)
+        with contextlib.suppress(DiskHangs):
+            await self._thread.soon(self.journal.close)
+        self._thread.shutdown()
+
+    # The uplink's side.
+
+    async def pending(self, limit: int) -> list[OutboxRow]:
+        """This returns what should leave next; out of memory while the disk hangs."""
+        try:
+            return await self._thread.soon(lambda: self.journal.pending(limit))
+        except DiskHangs:
+            held = self._held.rows
+            return [held[id_] for id_ in order([(r.id, r.fault_id, rank(r.severity)) for r in held.values()])][:limit]
+
+    async def forget(self, ids: Sequence[str]) -> list[str]:
+        """This lets messages go that the fleet holds, and returns those that were there."""
+        try:
+            there = await self._thread.soon(lambda: self.journal.forget(ids, lazy=True), self._received)
+        except DiskHangs:
+            there = [id_ for id_ in ids if self._held.rows.pop(id_, None) is not None]
+            self._forget_later.update(dict.fromkeys(ids))
+            for id_ in list(self._forget_later)[:-FORGOTTEN_MAX]:  # the fleet will give its receipt again
+                del self._forget_later[id_]
+        self._soon(LAZY_S)
+        return there
+
+    async def ledger_add(self, lines: Sequence[Any], lazy: bool) -> None:
+        """This records messages that leave now."""
+        try:
+            await self._thread.soon(lambda: self.journal.ledger_add(lines, lazy))
+        except DiskHangs:
+            self._held.add((), lines)
+
+    async def ledger(self, since: float) -> list[LedgerRow]:
+        """This returns the messages that left since a wall time; raises OrderRefused while the disk hangs."""
+        try:
+            return await self._thread.soon(lambda: list(self.journal.ledger(since)))
+        except DiskHangs:
+            raise OrderRefused("the disk does not answer, and the ledger is on it. Ask again later") from None
+
+    # Now and then.
+
+    async def beat(self) -> None:
+        """This is the regular look at the disk: is it there, has it room, is a snapshot due?"""
+        if not self._thread.hangs() and not (self._state / DATABASE).exists():
+            await self._begin_anew()
+        elif self._overdue() or self._error or not self.journal.healthy:
+            self._now()
+            await self.carried_out()
+        with contextlib.suppress(DiskHangs):
+            await self._thread.soon(self.journal.look)
+        self._tell()
+        if self._lost_told:
+            self._lost_told = False
+            self._daemon.node.store(not self._says, self._says, self._daemon.clock())
+        self.tell_lost()
+
+    def tell_lost(self) -> None:
+        """This tells, once, that records were lost. It stands until the next look: long enough to be escalated."""
+        if self._lost:
+            self._daemon.node.store(False, self._lost, self._daemon.clock())
+            self._lost, self._lost_told = "", True
+
+    def status(self) -> dict[str, Any]:
+        """This returns how the disk is worn, how it is, and what was left out."""
+        wear, journal = self.journal.wear, self.journal
+        day_bytes, day_bursts = wear.day()
+        return {
+            "bytes_written": wear.bytes,  # ever, by our own count: what the flash has to bear
+            "synced_bursts": wear.bursts,
+            "day_bytes": day_bytes,  # in the last 24 hours that the device ran
+            "day_bursts": day_bursts,
+            "day_bytes_max": wear.day_bytes_max,
+            "thrift": wear.thrift(),
+            "snapshot_every_s": round(self._every_s()),
+            "short": journal.short,
+            "hangs": self._thread.hangs(),
+            "gaps": journal.gaps,  # how often the file was found damaged and begun anew
+            "ledger_dropped": journal.ledger_dropped(),
+            "lines_dropped": dict(self.dropped),
+        }
+
+    # Within.
+
+    def _now(self) -> None:
+        self._act_now = True
+        self._idle.clear()
+        self._wake.set()
+
+    def _soon(self, wait_s: float) -> None:
+        due = self._loop.time() + wait_s
+        if self._due_s is None or due < self._due_s:
+            self._due_s = due
+            self._wake.set()
+
+    def _note(self, event: Event) -> None:
+        """This takes a line; where too many wait, verdicts go first, then the oldest."""
+        log.log(level(event), "%s", words(event))
+        if len(self._events) >= EVENTS_MAX:
+            if event.kind == "verdict":
+                self._drop("verdict")
+                return
+            kept = deque(e for e in self._events if e.kind != "verdict")
+            self._drop("verdict", len(self._events) - len(kept))
+            self._events = kept
+            if len(kept) >= EVENTS_MAX:
+                self._drop(kept.popleft().kind)
+        self._events.append(event)
+
+    def _drop(self, kind: str, count: int = 1) -> None:
+        if count:
+            self.dropped[kind] = self.dropped.get(kind, 0) + count
+
+    async def _commit(self, with_state: bool) -> None:
+        """This writes through the one journal thread. A full disk is told once, and costs nothing but its own records."""
+        rows = list(self._held.rows.values())
+        # No effect of the node is under way but those in our hands: state and messages are of one moment.
+        snapshot = self._daemon.snapshot() if with_state else None
+        self._act_now, self._lasting, self._due_s = False, 0, None
+        if snapshot is not None:
+            self._kept_s, self._snapshot_bytes = self._loop.time(), len(snapshot)
+        journal = self.journal
+
+        def write() -> str:
+            try:
+                journal.commit(snapshot, rows)
+            except StoreError as error:
+                return str(error)
+            return ""
+
+        def written(error: str) -> None:
+            for row in rows:  # the journal has them now, on the disk or in its own memory
+                self._held.rows.pop(row.id, None)
+            self._error = error
+
+        try:
+            written(await self._thread.soon(write, written))
+        except DiskHangs:
+            self._held.bound()
+        self._tell()
+        if rows and self._daemon.uplink is not None:
+            self._daemon.uplink.wake()
+
+    def _came_back(self) -> None:
+        self._now()
+        self._catching_up = self._loop.create_task(self._catch_up())
+
+    async def _catch_up(self) -> None:
+        """This gives the journal what waited for it while the disk hung."""
+        lines, gone, ids = list(self._held.lines), dict(self._held.gone), list(self._forget_later)
+        self._held.lines.clear()
+        self._held.gone.clear()
+        self._forget_later.clear()
+        journal = self.journal
+        with contextlib.suppress(DiskHangs):
+            self._received(await self._thread.soon(lambda: journal.take_over(lines, gone, ids), self._received))
+
+    def _received(self, ids: list[str]) -> None:
+        for id_ in ids:
+            self._daemon.take(Receipt(id_, self._daemon.clock(), True))
+
+    async def _write_lines(self) -> None:
+        """This writes what happened to events.jsonl: only verdicts are left out where a day's bytes or the room run short."""
+        if not self._events or self._thread.hangs():
+            return
+        lines = list(self._events)
+        self._events.clear()
+        if self.journal.short or self.journal.wear.thrift() == 2:
+            spared = [e for e in lines if e.kind != "verdict" and not self.journal.short]
+            for event in lines:
+                if event.kind == "verdict" or self.journal.short:
+                    self._drop(event.kind)
+            lines = spared
+        events, wear = self._daemon.events, self.journal.wear
+        with contextlib.suppress(DiskHangs):
+            await self._thread.soon(lambda: wear.append(events.write(lines)))
+
+    def _overdue(self) -> bool:
+        return self._loop.time() - self._kept_s >= self._every_s()
+
+    def _every_s(self) -> float:
+        """This returns how often all state is kept when nothing happens."""
+        size = self._snapshot_bytes + _OVERHEAD_BYTES
+        quiet = min(SNAPSHOT_S_MAX, max(SNAPSHOT_S, 86_400 * size / SNAPSHOTS_DAY_BYTES))
+        return quiet * (1, 4, 16)[self.journal.wear.thrift()]
+
+    def _tell(self) -> None:
+        """This takes in how the disk is, and tells a change once."""
+        self._tell_notes(but=self._error)
+        hung = self._thread.hung_s() > HANGS_TOLD_S
+        says = f"{self._state}: the disk does not answer; kept in memory. Check the disk" if hung else ""
+        says = says or self._error or self.journal.short
+        if bool(says) != bool(self._says):
+            self._says = says
+            log.log(logging.ERROR if says else logging.WARNING, "%s", says or "the journal can be written again")
+            self._daemon.node.store(not says, says, self._daemon.clock())
+            self._loop.call_soon(self._daemon.turn)
+        shed = self.journal.shed()
+        if shed != self._shed:
+            self._shed = self._daemon.envelopes.shed = shed
+            by = self.journal.shed_by()
+            self._daemon.node.ward.emit("shed", "outbox", by_severity=shed, by_class=by["class"], why=by["why"])
+            self._loop.call_soon(self._daemon.turn)
+
+    def _tell_notes(self, but: str = "") -> None:
+        notes, self.journal.notes = self.journal.notes, []
+        for note in notes:
+            if note != but:
+                log.warning("%s", note)
+
+    async def _begin_anew(self) -> None:
+        """This makes the journal again where somebody took its file away, from what is still open and in memory."""
+        old = self.journal
+        rows = await self._thread.run(lambda: old.pending(100_000))
+        try:
+            self.journal = await self._thread.run(self._opened)
+        except StoreError as error:
+            self._error = str(error)
+            return
+        await self._thread.run(old.close)
+        self._held.add(rows, ())
+        self._lost = f"{self._state / DATABASE} was gone; begun anew with {len(rows)} messages that had not left"
+        log.error("%s", self._lost)
+        self._now()
+        await self.carried_out()
