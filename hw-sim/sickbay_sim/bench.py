@@ -94,13 +94,12 @@ class Bench:
             self._at(self._story_ms(order.at_s), self._ordering(order))
         kinds = kinds_of(self.patient.plant)
         self._good = 0  # rows since the line last spoke of itself
+        self._heard: Row = {}  # what came through a spoilt line since the last row
         self._ear: Ear | None = None
         if scenario.port == "csv" or any(kinds[fault.kind].acts == "bytes" for fault in scenario.faults):
             line = self.config.sources[LINE]
             if not isinstance(line, SerialLine):
-                raise ScenarioError(
-                    'port: the bench spoils lines of text only. Run it on a rig, or take port = "json"'
-                )
+                raise ScenarioError('port: the bench spoils lines of text only. Run it on a rig, or take port = "json"')
             fields = configuration.fields_of(self.config, LINE)
             self._ear = Ear(line, fields, configure.sensors(scenario), seed, self._take, self._at)
         self._broker = Broker(scenario.faults, scenario.seconds, COMMIT_MS / 1000)
@@ -129,7 +128,7 @@ class Bench:
             elif not self._down:
                 self._feed(row, at_ms)
             self._pass(at_ms)
-            self.keeper.row(at_ms, row, self.patient, self.node)
+            self.keeper.row(at_ms, self._arrived(row), self.patient, self.node)
         if self._ear is not None:
             self.run_record.bytes_in = self._ear.bytes_in
         self.run_record.cpu_s = self._cpu_s
@@ -157,7 +156,16 @@ class Bench:
         self._ear.row(row, severities, at_ms)
         self._cpu_s += time.process_time() - began
 
+    def _arrived(self, row: Row) -> Row:
+        """This returns what of a row came through the line since the last: the latest reading of each signal, None for none."""
+        if self._ear is None:
+            return row
+        arrived, self._heard = {**dict.fromkeys(row), **self._heard}, {}
+        return arrived
+
     def _take(self, fact: Fact) -> None:
+        if isinstance(fact, Reading):
+            self._heard[fact.signal] = fact.value
         if not self._down:
             self.node.feed(fact)
 
