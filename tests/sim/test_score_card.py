@@ -44,6 +44,17 @@ def test_false_wrong_and_dont_know_are_counted_apart() -> None:
     assert found.opened.months == pytest.approx(3500 / (30 * 86400))
 
 
+def test_the_same_false_word_in_two_stories_of_one_seed_is_one_distinct_word() -> None:
+    """They share their healthy hours; another seed is another unit."""
+    runs = [
+        played(told=opened("f1", 287.5, "fan"), name="a"),
+        played(told=opened("f1", 287.5, "fan"), name="b"),
+        played(told=opened("f1", 287.5, "fan"), name="a", seed=2),
+    ]
+    found = card(runs).detection.false_alarms
+    assert (found.opened.events, found.distinct) == (3, 2)
+
+
 def several() -> Card:
     """This returns the card of three runs with five illnesses, of all classes."""
     hard = played(
@@ -89,7 +100,17 @@ def test_blame_is_the_first_definite_word() -> None:
 def test_wear_is_warned_of_before_its_limit() -> None:
     """Told at 500 s of 2000 s: three quarters of the life are left."""
     found = several().detection.wear
-    assert (found.warned.n, found.warned.of, found.lead_p50, found.before_limit.n) == (1, 1, 0.75, 1)
+    assert (found.told.n, found.named.n, found.named.of, found.lead_p50) == (1, 1, 1, 0.75)
+
+
+def test_wear_that_is_told_after_its_limit_was_no_warning() -> None:
+    """It counts as found, with a lead below 0; wear without a limit in its story is asked for none."""
+    wear = Fault("bearing_wear", "pump", 0.0, shape="linear", over_s=1000.0)
+    late = played(
+        [ill("pump", 0.0, None, "bearing_wear", "part")], opened("f1", 1500.0, "pump", "part"), faults=(wear,)
+    )
+    found = card([late, played([ill("pump", 0.0, None, "bearing_wear", "part")])]).detection.wear
+    assert (found.told.n, found.named.n, found.named.of, found.lead_p50) == (0, 0, 1, -0.5)
 
 
 def test_the_matrices_hold_truth_against_what_was_told() -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from sickbay_sim.record import Run
 from sickbay_sim.score.blame import Course, Meaning, Word, healthy_s
 from sickbay_sim.score.confusion import LAYERS
 from sickbay_sim.score.intervals import Rate, Share, Times, rate, share, times
@@ -34,6 +35,7 @@ class FalseAlarms:
     """What was told while nothing was wrong. The warm-up is counted apart: neither its words nor its time are in the rate."""
 
     opened: Rate
+    distinct: int  # of one plant, profile and seed, at one moment: stories with the same seed begin with the same healthy hours
     warm_up: int
     wrong_blame: int  # opened while something else was wrong: an alarm with a cause
     dont_know: int  # opened without a layer while something was wrong
@@ -43,10 +45,10 @@ class FalseAlarms:
 class Wear:
     """Warnings before a limit that the story gives. A lead is in shares of the life from onset to limit; below 0: too late."""
 
-    warned: Share
-    lead_p50: float | None
+    told: Share  # anything told before the limit
+    named: Share  # rightly named before it
+    lead_p50: float | None  # at the first right word
     lead_least: float | None
-    before_limit: Share
 
 
 @dataclass(frozen=True)
@@ -102,14 +104,21 @@ def _blame(courses: Sequence[Course]) -> Blame:
 
 
 def _false_alarms(runs_played: Sequence[Played], words: Sequence[Sequence[Word]]) -> FalseAlarms:
-    opened = [w for said in words for w in openings(said)]
-    false = [w for w in opened if w.meaning is Meaning.FALSE]
+    opened = [(t.run, w) for t, said in zip(runs_played, words, strict=True) for w in openings(said)]
+    false = [(run, w.told) for run, w in opened if w.meaning is Meaning.FALSE]
+    later = [(run, told) for run, told in false if told.at_s >= 0]
     return FalseAlarms(
-        opened=rate(sum(w.told.at_s >= 0 for w in false), sum(healthy_s(t.run) for t in runs_played)),
-        warm_up=sum(w.told.at_s < 0 for w in false),
-        wrong_blame=sum(w.meaning is Meaning.WRONG for w in opened),
-        dont_know=sum(w.meaning is Meaning.UNKNOWN for w in opened),
+        opened=rate(len(later), sum(healthy_s(t.run) for t in runs_played)),
+        distinct=len({(_unit(run), round(told.at_s, 1), told.target) for run, told in later}),
+        warm_up=len(false) - len(later),
+        wrong_blame=sum(w.meaning is Meaning.WRONG for _, w in opened),
+        dont_know=sum(w.meaning is Meaning.UNKNOWN for _, w in opened),
     )
+
+
+def _unit(run: Run) -> tuple[object, ...]:
+    scenario = run.scenario
+    return scenario.plant, scenario.profile, scenario.period_s, scenario.warm_s, run.seed
 
 
 def openings(said: Sequence[Word]) -> list[Word]:
@@ -125,10 +134,10 @@ def _wear(courses: Sequence[Course]) -> Wear:
     asked = [(c, life) for c, life in lives if life is not None and life > 0]
     leads = sorted((life - c.named_s) / life for c, life in asked if c.named_s is not None)
     return Wear(
-        warned=share(len(leads), len(asked)),
+        told=share(sum(c.noticed_s is not None and c.noticed_s < life for c, life in asked), len(asked)),
+        named=share(sum(lead > 0 for lead in leads), len(asked)),
         lead_p50=leads[(len(leads) - 1) // 2] if leads else None,
         lead_least=leads[0] if leads else None,
-        before_limit=share(sum(lead > 0 for lead in leads), len(asked)),
     )
 
 

@@ -68,7 +68,8 @@ FIGURES = (
         "found",
         "recall, all",
         lambda c: share(c.detection.recall.noticed),
-        f"illnesses of which anything was told between onset and {AFTER_S:g} s after the end, whomever it blamed",
+        f"illnesses of which anything was told between onset and {AFTER_S:g} s after the end, whomever it blamed: "
+        "what alarms all the time has all of it, so read it beside the false escalations",
         "",
         True,
     ),
@@ -105,9 +106,17 @@ FIGURES = (
     ),
     Figure(
         "found",
-        "wear warned of before its limit",
-        lambda c: share(c.detection.wear.before_limit),
-        "wear that grows to a limit within the story (the end of its over_s) and was rightly named before that",
+        "wear told of before its limit",
+        lambda c: share(c.detection.wear.told),
+        "wear that grows to a limit within the story (the end of its over_s), of which anything was told before that",
+        "",
+        True,
+    ),
+    Figure(
+        "found",
+        "wear rightly named before its limit",
+        lambda c: share(c.detection.wear.named),
+        "",
         "",
         True,
     ),
@@ -115,7 +124,7 @@ FIGURES = (
         "found",
         "life left at the warning",
         lambda c: f"{number(c.detection.wear.lead_p50)} / {number(c.detection.wear.lead_least)}",
-        "median / least share of the time from onset to limit; below 0: told too late",
+        "median / least share of the time from onset to limit that is left at the first right word; below 0: too late",
         "",
         True,
     ),
@@ -158,6 +167,15 @@ FIGURES = (
         "opened while no illness was in force, unless it names one that ended less than "
         f"{AFTER_S:g} s before. The months are those after the warm-up in which no illness was in force",
         "0.1",
+        True,
+    ),
+    Figure(
+        "false",
+        "distinct among them",
+        lambda c: str(c.detection.false_alarms.distinct),
+        "at another moment, of another target, or on another unit: stories with the same plant and seed begin with the same "
+        "healthy hours, and say the same false thing again. So the interval above is narrower than it should be",
+        "",
         True,
     ),
     Figure(

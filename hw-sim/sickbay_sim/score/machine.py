@@ -32,6 +32,7 @@ EVERYDAY = frozenset(
     {
         *("engine_off", "load_step", "heat_wave"),
         *("kill", "clock_step", "clock_1970", "clock_backwards"),
+        *("duplicated", "reordered", "flood"),
         *("broker_outage", "broker_refusal", "broker_slow", "broker_half_open"),
     }
 )

@@ -128,8 +128,8 @@ def _expectations(standings: Sequence[Standing]) -> list[str]:
 def _definitions() -> list[str]:
     out = [
         "- **illness**: one fault of a story, from its first moment in force to its last. What befalls a healthy machine (an "
-        "engine switched off, a load, a hot day, a broker that is gone, a clock that is set, a kill) is none, unless its story "
-        "expects it to be told.",
+        "engine switched off, a load, a hot day, a broker that is gone, a clock that is set, a kill, a line that says "
+        "things twice or too often) is none, unless its story expects it to be told.",
         "- **to blame**: the names that the simulator's truth gives for an illness; for the line and the surroundings the layer "
         "does, too.",
         "- **word**: an escalation opened, or updated to another target or layer. A closing says nothing anew.",
