@@ -51,13 +51,13 @@ def work(room: ColdRoom, hours: float) -> Work:
     return seen
 
 
-def ill(kind: str, severity: float, hours: float = 2.0, seed: int = 1, **demands: float) -> Work:
-    """This returns how a room worked with one ailment, the first half hour left out."""
+def ill(kind: str, severity: float, hours: float = 1.2, seed: int = 1, **demands: float) -> Work:
+    """This returns how a room worked with one ailment, the first quarter of an hour left out."""
     room = ColdRoom(seed)
     for what, value in {"door": 0.0, **demands}.items():
         room.demand(what, value)
     room.suffer(kind, room.part_ailments[kind].targets[0], severity)
-    worked(room, 1800)
+    worked(room, 900)
     return work(room, hours)
 
 
@@ -158,8 +158,8 @@ def test_heat_is_neither_made_nor_lost_on_the_way() -> None:
     ):
         room.suffer(kind, room.part_ailments[kind].targets[0], severity)
         room.demand("goods_kg", 100.0 if severity else 0.0)
-        worked(room, 3 * 3600, 1.7)
-    assert air.in_j > 10e6
+        worked(room, 2 * 3600, 1.7)
+    assert air.in_j > 5e6
     assert air.stored_j - air.in_j + air.out_j == pytest.approx(held, abs=1e-6 * air.in_j)
     assert unit.p.coil_j_k * unit.coil_c - unit.in_j + unit.out_j == pytest.approx(coil, abs=1e-6 * unit.in_j)
 
@@ -226,7 +226,8 @@ def test_the_worse_it_is_the_more_it_shows(kind: str, shows: dict[str, float]) -
     works = [ill(kind, severity) for severity in SEVERITIES]
     for signal, by in shows.items():
         values = [each.duty if signal == "duty" else mean(each.on, signal) for each in works]
-        sign, slack = math.copysign(1, by), 0.04 * abs(by)
+        # A share of a few cycles is known to about one of their ends.
+        sign, slack = math.copysign(1, by), 0.03 if signal == "duty" else 0.04 * abs(by)
         assert all(sign * (worse - better) > -slack for better, worse in itertools.pairwise(values)), (signal, values)
         assert sign * (values[-1] - values[0]) > abs(by), (signal, values)
 
@@ -240,7 +241,7 @@ def test_frost_that_nothing_thaws_grows_from_day_to_day() -> None:
     for _ in range(3):
         frost.append(dead.unit.frost_kg)
         closed.append(dead.unit.blocked)
-        worked(dead, 8 * 3600, 20.0)
+        worked(dead, 7 * 3600, 20.0)
     worked(sound, 7 * 3600, 20.0)
     assert frost == sorted(frost) and dead.unit.frost_kg > 2.5
     assert closed == sorted(closed) and dead.unit.blocked > 0.5
@@ -352,8 +353,8 @@ def test_everything_recovers() -> None:
     worked(sound, 3600, 4.0)
     for kind, ailment in room.part_ailments.items():
         room.suffer(kind, ailment.targets[0], 0.0)
-    worked(room, 8 * 3600, 4.0)
-    worked(sound, 8 * 3600, 4.0)
+    worked(room, 5 * 3600, 4.0)
+    worked(sound, 5 * 3600, 4.0)
     assert mean(worked(room, 7200), "room_temp") == pytest.approx(mean(worked(sound, 7200), "room_temp"), abs=0.3)
 
 
