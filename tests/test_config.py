@@ -311,3 +311,10 @@ def test_a_device_without_an_id_gets_one_that_does_not_betray_the_machine() -> N
     machine = Path("/etc/machine-id")
     if machine.exists():
         assert machine.read_text(encoding="ascii").strip()[:10] not in first
+
+
+@pytest.mark.parametrize("listen", ["0.0.0.0:9464", "9464", "192.168.1.4:9464", "127.0.0.1", ":9464"])
+def test_the_metrics_page_is_for_this_machine_alone(listen: str) -> None:
+    """It needs no password, so it must not be reached from elsewhere."""
+    with pytest.raises(ConfigError, match="not on this machine alone"):
+        parse(f'[metrics]\nlisten = "{listen}"', "sickbay.toml")

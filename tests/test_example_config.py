@@ -23,6 +23,7 @@ TABLES: dict[str, type[msgspec.Struct]] = {
     "parts.pump": config.PartTable,
     "policy": config.PolicyTable,
     "orders": config.OrdersTable,
+    "metrics": config.MetricsTable,
 }
 
 
@@ -56,7 +57,17 @@ def test_every_key_of_every_table_stands_in_the_example() -> None:
 
 
 def test_a_default_in_a_comment_is_the_real_default() -> None:
-    for table in ("mqtt", "sources.rig", "sources.old", "sources.car", "outputs.fan_relay", "policy", "paths", "orders"):
+    for table in (
+        "mqtt",
+        "sources.rig",
+        "sources.old",
+        "sources.car",
+        "outputs.fan_relay",
+        "policy",
+        "paths",
+        "orders",
+        "metrics",
+    ):
         defaults: dict[str, Any] = {
             f.encode_name: f.default for f in msgspec.structs.fields(TABLES[table]) if not f.required
         }

@@ -168,6 +168,12 @@ class OrdersTable(Struct, frozen=True):
     tighten_max: float = 1.5
 
 
+class MetricsTable(Struct, frozen=True):
+    """[metrics]: a page for a Prometheus on this machine."""
+
+    listen: str = ""  # HOST:PORT on the loopback interface; "" switches it off
+
+
 class Config(Struct, frozen=True):
     """The whole file."""
 
@@ -180,6 +186,7 @@ class Config(Struct, frozen=True):
     parts: dict[str, PartTable] = {}
     policy: PolicyTable = PolicyTable()
     orders: OrdersTable = OrdersTable()
+    metrics: MetricsTable = MetricsTable()
 
 
 def load(path: Path) -> Config:
@@ -327,6 +334,8 @@ def _impossible(config: Config) -> Iterator[str]:
     yield from _outside("policy.isolated_max", p.isolated_max, 0, 10_000)
     yield from _outside("policy.relapses_max", p.relapses_max, 0, 10_000)
     yield from _outside("policy.false_alarms_per_month", p.false_alarms_per_month, 1e-6, 1000.0)
+    if config.metrics.listen and not re.fullmatch(r"(127\.0\.0\.1|localhost|\[::1\]):\d{1,5}", config.metrics.listen):
+        yield f'metrics.listen: "{config.metrics.listen}" is not on this machine alone. Try "127.0.0.1:9464"'
     yield from _outside("orders.tighten_max", config.orders.tighten_max, 1.0, 3.0)
     if len(config.orders.keys) > ORDER_KEYS_MAX:
         yield f"orders.keys: {len(config.orders.keys)} keys are more than the {ORDER_KEYS_MAX} that are kept apart. Remove some"

@@ -1,8 +1,9 @@
 """This builds what a configuration names: sources, models, and what earlier learning left."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -42,6 +43,27 @@ def sources(config: Config, base: Path, clock: Clock, sink: Sink) -> list[Driver
             placed = msgspec.structs.replace(table, path=str(base / table.path))
             drivers.append(ReplaySource(name, placed, fields, clock, sink))
     return drivers
+
+
+async def metrics(listen: str, status: Callable[[], Awaitable[dict[str, Any]]]) -> Any:
+    """This returns the metrics endpoint, listening; None where none is wanted or its port is taken, which is said once."""
+    if not listen:
+        return None
+    from sickbay.daemon import exposition
+    from sickbay.edge.metrics import Metrics, MetricsError
+
+    async def page() -> str:
+        return exposition.page(await status())
+
+    host, _, port = listen.rpartition(":")
+    endpoint = Metrics(host.strip("[]"), int(port), page)
+    try:
+        await endpoint.start()
+    except MetricsError as error:
+        log.error("%s", error)
+        return None
+    log.info("metrics: http://%s/metrics", listen)
+    return endpoint
 
 
 def models(config: Config, base: Path) -> tuple[dict[str, Path], dict[str, str]]:

@@ -33,6 +33,8 @@ log = logging.getLogger("sickbay")
 INBOX_MAX = 50_000  # facts that wait for the node; beyond it the oldest are dropped, and counted
 STARTED_S = 4.0  # by now the uplink and the model have loaded what they need
 STORE_RETRY_S = 20.0
+SLEPT_MS = 1000  # a deadline that was missed by so much was slept through
+LISTENS_MS = 300  # then the sources have so long to say what waits
 
 
 class Daemon:
@@ -48,6 +50,7 @@ class Daemon:
         self.inputs = 0
         self._scheduled = False
         self._timer: asyncio.TimerHandle | None = None
+        self._listens_until: int | None = None
         limits = Limits(ttl_s=config.mqtt.keep_days * 86_400.0) if config.mqtt is not None else Limits()
         self.keeping = Keeping(self, self.state, lambda: Journal(self.state, limits))
         self._stop = asyncio.Event()
@@ -116,7 +119,8 @@ class Daemon:
             signals = {p.name: p.signals for p in self.equipment.parts}
             self.worker = ModelWorker(self.model_files, self.clock, self.take, signals=signals)
             await self.worker.start()
-        self.console = Console(configuration.socket_path(self._config), Answers(self).answer)
+        self.answers = Answers(self)
+        self.console = Console(configuration.socket_path(self._config), self.answers.answer)
         try:
             await self.console.start()
         except (OSError, SickbayError) as error:
@@ -134,6 +138,7 @@ class Daemon:
         self.uplink: Any = None
         if self._config.mqtt is not None:
             jobs.append(("uplink", self._uplink()))
+        self.metrics = await build.metrics(self._config.metrics.listen, self.answers.status)
         tasks = [asyncio.create_task(job, name=name) for name, job in jobs]
         self.turn()
         return tasks
@@ -163,6 +168,8 @@ class Daemon:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self.console.stop()
+        if self.metrics is not None:
+            await self.metrics.stop()
         if self.worker is not None:
             await self.worker.stop()
         try:
@@ -227,7 +234,7 @@ class Daemon:
         self._drain()
         now = self.clock()
         due = self.node.deadline_ms()
-        if due is not None and due <= now:
+        if due is not None and due <= now and not self._listens_first(due, now):
             self.node.tick(now)
             due = self.node.deadline_ms()
         effects: list[Effect] = []
@@ -240,11 +247,23 @@ class Daemon:
             self.keeping.put(effects)
         self._wake_by(due, now)
 
+    def _listens_first(self, due: int, now: int) -> bool:
+        """This returns whether we slept through a deadline just now, as under SIGSTOP or a starved CPU.
+
+        What was said meanwhile still lies in the ports: it is heard before anybody is called silent.
+        """
+        if self._listens_until is None and now - due >= SLEPT_MS:
+            self._listens_until = now + LISTENS_MS
+            log.warning("slept for %.1f s; the sources are heard before they are judged", (now - due) / 1000)
+        if self._listens_until is not None and now >= self._listens_until:
+            self._listens_until = None
+        return self._listens_until is not None
+
     def _wake_by(self, due: int | None, now: int) -> None:
         """This sets the timer for the node's deadline. One that is set for earlier stays: it only looks in vain."""
         if due is None:
             return
-        at = self._loop.time() + max(1, due - now) / 1000
+        at = self._loop.time() + max(1, (self._listens_until or due) - now) / 1000
         if self._timer is not None:
             if self._timer.when() <= at + 0.001:
                 return
