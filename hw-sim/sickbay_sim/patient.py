@@ -252,7 +252,8 @@ class Patient:
                 assert name is not None, "check() refuses what the plant has no demand for"
                 demand = self.plant.demands[name]
                 worst = demand.high if WORLD_DEMANDS[course.fault.kind][1] == "high" else demand.low
-                asked[name] += course.severity * (worst - asked[name])
+                share = course.severity if self._kinds[course.fault.kind].graded else 1.0
+                asked[name] += share * (worst - asked[name])
         for name, value in asked.items():
             if value != self._told[name]:
                 self.plant.demand(name, value)

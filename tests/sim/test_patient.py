@@ -180,7 +180,7 @@ def test_the_surroundings_add_to_what_is_asked_and_take_nothing_with_them() -> N
         patient.advance(1.0)
         felt.append(patient.plant.asked["ambient_c"])
     assert felt[8] == 25.0 and felt[12] == 35.0 and felt[25] == 25.0
-    off = Patient(1, [Fault("engine_off", "engine", 1.0)])
+    off = Patient(1, [Fault("engine_off", "engine", 1.0, None, 0.3)])
     for _ in range(30):
         off.advance(1.0)
     assert off.true_values()["flow"] < 1 and off.true_values()["fan_rpm"] < 1

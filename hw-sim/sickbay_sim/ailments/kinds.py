@@ -125,7 +125,7 @@ _USUAL_OF_PARTS = {"pump_wear": 0.5, "fouling": 0.6, "blockage": 0.4}
 
 
 def kinds_of(plant: type[Plant] | Plant) -> dict[str, Kind]:
-    """This returns the kinds that a plant can have; the surroundings' only where the plant has a demand for it."""
+    """This returns the kinds that a plant can have; the surroundings' only where they can reach it."""
     parts = {
         kind: Kind("part", "physics", a.targets, a.meaning, a.meaning, _USUAL_OF_PARTS.get(kind, 1.0))
         for kind, a in plant.part_ailments.items()
@@ -133,7 +133,8 @@ def kinds_of(plant: type[Plant] | Plant) -> dict[str, Kind]:
     world = {
         kind: found
         for kind, found in SURROUNDINGS_KINDS.items()
-        if kind not in WORLD_DEMANDS or demand_for(kind, plant) is not None
+        if (kind not in WORLD_DEMANDS or demand_for(kind, plant) is not None)
+        and (kind != "common_mode" or any(is_analogue(sensor) for sensor in plant.signals.values()))
     }
     return {**SENSOR_KINDS, **parts, **LINE_KINDS, **world}
 
@@ -247,8 +248,6 @@ def _check_target(fault: Fault, kind: Kind, plant: type[Plant] | Plant) -> None:
         if name not in known:
             raise AilmentError(f"ailment {fault.kind!r}: {name!r} cannot have it. It befalls: {', '.join(known)}")
     if kind.layer != "sensor":
-        if fault.kind == "common_mode" and not any(is_analogue(s) for s in plant.signals.values()):
-            raise AilmentError(f"ailment 'common_mode': {plant.name} has no analogue signal")
         return
     chains = [chain_of(plant.signals[name]) for name in names]
     if "switch" in chains and fault.kind in _NOT_ON_SWITCHES:

@@ -24,8 +24,8 @@ def severity_at(fault: Fault, at_s: float) -> float:
     if fault.shape == "step" or since_s >= over_s:
         return full
     share = since_s / over_s
-    if fault.shape == "linear":
-        return full * share
     if fault.shape == "exponential":
-        return full * math.expm1(STEEP * share) / math.expm1(STEEP)
-    return full * (math.floor(share * STAIRS) + 1) / STAIRS
+        share = math.expm1(STEEP * share) / math.expm1(STEEP)
+    elif fault.shape == "staircase":
+        share = min(STAIRS, math.floor(share * STAIRS) + 1) / STAIRS
+    return full * share
