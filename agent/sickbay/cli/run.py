@@ -18,6 +18,9 @@ def arguments(parser: argparse.ArgumentParser, verb: str) -> None:
 
 def run(options: argparse.Namespace) -> int:
     config = configuration.load(options.config)
+    from sickbay.daemon.loudness import Bounded
+
+    sys.stderr = Bounded(sys.stderr)
     # Under systemd the journal stamps the time itself.
     stamp = "" if "JOURNAL_STREAM" in os.environ else "%(asctime)s "
     logging.basicConfig(stream=sys.stderr, level=options.log.upper(), format=f"{stamp}%(levelname).1s %(message)s")
