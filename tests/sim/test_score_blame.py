@@ -167,6 +167,13 @@ def test_healthy_time_is_what_no_illness_covers(truth: list[Illness], healthy: f
     assert healthy_s(played(truth).run) == healthy
 
 
+@pytest.mark.parametrize(("severity", "class_"), [(1.0, "hard"), (0.5, "intermittent")])
+def test_a_sensor_that_is_missing_half_of_the_time_is_intermittent(severity: float, class_: str) -> None:
+    """One that never speaks again is as hard a fault as there is."""
+    (course,) = courses(played([ill("flow", 100.0, kind="dropout", severity=severity)]))
+    assert course.class_ == class_
+
+
 @pytest.mark.parametrize(
     ("kind", "fault", "class_"),
     [

@@ -66,11 +66,16 @@ def run(options: argparse.Namespace) -> int:
     except OSError as error:
         print(f"sickbay-sim score: {error.filename}: {error.strerror}; nothing was written there", file=sys.stderr)
         return 2
-    if options.json:
-        print(json.dumps({"whole": whole, **found.as_json()}, indent=1, ensure_ascii=False))
-    else:
-        print(drawing, end="\n" if drawing else "")
-        _show(found)
+    try:
+        if options.json:
+            print(json.dumps({"whole": whole, **found.as_json()}, indent=1, ensure_ascii=False))
+        else:
+            print(drawing, end="\n" if drawing else "")
+            _show(found)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader (head, less) has gone. Nothing more can be said, not even at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0 if found.held and whole else 1
 
 

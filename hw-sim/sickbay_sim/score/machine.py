@@ -15,10 +15,11 @@ BY_KIND = {
     "drift": "drift",
     "saturate": "drift",
     "intermittent": "intermittent",
-    "dropout": "intermittent",
     "spikes": "intermittent",
     "emi": "intermittent",
 }
+# Kinds whose severity is the share of readings or lines that they hit: below 1 they come and go.
+BY_SHARE = frozenset({"dropout", "sentinel", "garbage", "wrong_baud", "truncated", "half_frame", "stale_repeats"})
 BY_SHAPE = {
     "step": "hard",
     "intermittent": "intermittent",
@@ -70,6 +71,8 @@ class Played:
         fault = fault_of(self.run.scenario, illness)
         if illness.kind in self.machine.wear:
             return "wear"
+        if illness.kind in BY_SHARE and illness.severity < 1:
+            return "intermittent"
         return BY_KIND.get(illness.kind) or BY_SHAPE[fault.shape if fault is not None else "step"]
 
 
