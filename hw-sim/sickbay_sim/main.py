@@ -13,7 +13,7 @@ VERBS = {
     "bench": ("bench", "scenarios in virtual time, and whether what happened is what should have"),
     "list": ("list", "every kind of fault there is, and which scenarios exercise it"),
     "score": ("score", "many scenarios with many seeds, and what they say together, beside two baselines"),
-    "rig": ("rig", "a cooling loop on a pty and mock pins, in real time, until Ctrl-C"),
+    "rig": ("rig", "a machine on a pty and mock pins until Ctrl-C, or scenarios against the real daemon"),
 }
 NOT_BUILT = {
     "swarm": "many devices at once",

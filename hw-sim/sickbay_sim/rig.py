@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -96,6 +96,7 @@ class Rig:
         self.door = PinsDoor(folder / "pins.sock", self._output)
         self.last_row: dict[str, float | None] = {}
         self.rows_sent = 0
+        self.on_beat: Callable[[], None] | None = None  # called behind each beat, for who tells a story with it
         self._part_pulses: dict[str, float] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._unplugged_by_hand = False
@@ -180,6 +181,8 @@ class Rig:
         else:
             self._fill_socket()
         self.rows_sent += 1
+        if self.on_beat is not None:
+            self.on_beat()
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()

@@ -40,9 +40,9 @@ def run(options: argparse.Namespace) -> int:
             checks = judge(one)
             broken += not all(check.held for check in checks)
             if options.json:
-                found.append(_plain(one, checks, took_s))
+                found.append(plain(one, checks, took_s))
             else:
-                _show(one, checks, took_s, options.brief)
+                show(one, checks, took_s, options.brief)
     except ScenarioError as error:
         print(f"sickbay-sim bench: {error}", file=sys.stderr)
         return 2
@@ -83,7 +83,8 @@ def timeline(run: "Run") -> list[tuple[float, str, str]]:
     return sorted(lines, key=lambda line: line[0])
 
 
-def _show(run: "Run", checks: list[Check], took_s: float, brief: bool) -> None:
+def show(run: "Run", checks: list[Check], took_s: float, brief: bool) -> None:
+    """This prints one run for eyes."""
     scenario = run.scenario
     held = all(check.held for check in checks)
     story_s = scenario.warm_s + scenario.seconds
@@ -96,10 +97,11 @@ def _show(run: "Run", checks: list[Check], took_s: float, brief: bool) -> None:
         if not check.held or not brief:
             print(f"    {'held  ' if check.held else 'BROKEN'}  {check.name}: {check.says}")
     if not held:
-        print(f"    again: sickbay-sim bench {scenario.path or scenario.name} --seed {run.seed}")
+        print(f"    again: sickbay-sim {run.how} {scenario.path or scenario.name} --seed {run.seed}")
 
 
-def _plain(run: "Run", checks: list[Check], took_s: float) -> dict[str, Any]:
+def plain(run: "Run", checks: list[Check], took_s: float) -> dict[str, Any]:
+    """This returns one run for programs."""
     return {
         "scenario": run.scenario.name,
         "title": run.scenario.title,

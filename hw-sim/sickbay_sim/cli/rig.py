@@ -1,11 +1,14 @@
-"""This is `sickbay-sim rig`: a machine on a pty and mock pins, in real time, until Ctrl-C."""
+"""This is `sickbay-sim rig`: a machine on a pty and mock pins until Ctrl-C, or scenarios against the real daemon."""
 
 import argparse
 import asyncio
+import json
 import signal
 import sys
 import tempfile
+import time
 from pathlib import Path
+from typing import Any
 
 from sickbay_sim.ailments import KINDS, Ailment, AilmentError
 from sickbay_sim.configure import configuration
@@ -13,12 +16,18 @@ from sickbay_sim.rig import Rig
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.description = "A cooling loop on a pty and mock pins, until Ctrl-C. Prints what a daemon needs to know."
+    parser.description = (
+        "Without a scenario: a cooling loop on a pty and mock pins, until Ctrl-C; prints what a daemon needs to know. "
+        "With scenarios: each against the unmodified daemon, a real broker and the fleet's end, and whether it held."
+    )
     parser.epilog = "Ailments: " + "; ".join(f"{name}: {kind.meaning}" for name, kind in KINDS.items())
-    parser.add_argument("--seed", type=int, default=0, help="which unit, and its chance (default 0)")
+    parser.add_argument("scenario", type=Path, nargs="*", metavar="SCENARIO", help="a file, or a folder of *.toml")
+    parser.add_argument("--seed", type=int, help="which unit, and its chance (default 0, or the scenario's own)")
+    parser.add_argument("--brief", action="store_true", help="with scenarios: one line each, and what was broken")
+    parser.add_argument("--json", action="store_true", help="with scenarios: for programs")
     parser.add_argument("--period", type=float, default=0.05, metavar="S", help="seconds between lines (default 0.05)")
     parser.add_argument(
-        "--speed", type=float, default=20.0, help="plant time runs this many times as fast (default 20)"
+        "--speed", type=float, help="plant time runs this many times as fast (default 20, with scenarios 50)"
     )
     parser.add_argument("--format", choices=("json", "csv"), default="json")
     parser.add_argument("--fan", choices=("line", "pins"), default="line", help="where the fan's speed is to be seen")
@@ -36,6 +45,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    if options.scenario:
+        return _scenarios(options)
     try:
         ailments = [_ailment(text) for text in options.ail]
         return asyncio.run(_rig(options, ailments))
@@ -45,6 +56,40 @@ def run(options: argparse.Namespace) -> int:
     except OSError as error:
         print(f"sickbay-sim rig: {error}", file=sys.stderr)
         return 1
+
+
+def _scenarios(options: argparse.Namespace) -> int:
+    from sickbay_sim import rig_run, scenario_file
+    from sickbay_sim.cli.bench import plain, show
+    from sickbay_sim.verdict import judge
+
+    found: list[dict[str, Any]] = []
+    broken = 0
+    try:
+        scenarios = [scenario_file.read(path) for path in scenario_file.gather(options.scenario)]
+        for scenario in scenarios:
+            rig_run.refuse(scenario)
+        for scenario in scenarios:
+            began = time.monotonic()
+            one = rig_run.run(scenario, options.seed, rig_run.SPEED if options.speed is None else options.speed)
+            took_s = time.monotonic() - began
+            checks = judge(one)
+            broken += not all(check.held for check in checks)
+            if options.json:
+                found.append(plain(one, checks, took_s))
+            else:
+                show(one, checks, took_s, options.brief)
+    except (scenario_file.ScenarioError, rig_run.RigError) as error:
+        print(f"sickbay-sim rig: {error}", file=sys.stderr)
+        return 2
+    except rig_run.StageError as error:
+        print(f"sickbay-sim rig: {error}", file=sys.stderr)
+        return 1
+    if options.json:
+        print(json.dumps(found, indent=1, ensure_ascii=False))
+    elif len(scenarios) > 1:
+        print(f"{len(scenarios) - broken} of {len(scenarios)} scenarios held")
+    return 1 if broken else 0
 
 
 def _ailment(text: str) -> Ailment:
@@ -63,9 +108,9 @@ async def _rig(options: argparse.Namespace, ailments: list[Ailment]) -> int:
         folder = options.folder or Path(own)
         rig = Rig(
             folder,
-            options.seed,
+            options.seed or 0,
             period_s=options.period,
-            speed=options.speed,
+            speed=20.0 if options.speed is None else options.speed,
             style=options.format,
             fan=options.fan,
             ailments=ailments,
