@@ -6,8 +6,12 @@ from typing import Any
 
 from sickbay_sim import ailments
 from sickbay_sim.ailments import AilmentError, Kind
+from sickbay_sim.ailments.kinds import WORLD_DEMANDS
+from sickbay_sim.ailments.sensor import ORDER
+from sickbay_sim.device import DEVICE_KINDS
 from sickbay_sim.plant import PLANTS, Plant
 from sickbay_sim.scenario import Fault, Load, Scenario
+from sickbay_sim.wires import spoil
 
 Description = type[Plant]  # a plant's class says all of the machine that a configuration needs
 
@@ -32,11 +36,18 @@ def entries() -> list[Entry]:
     for plant in PLANTS.values():
         for name, kind in ailments.kinds_of(plant).items():
             own = kind.layer == "part"
-            entry = Entry(name, kind.layer, plant.name if own else "", kind.targets, _meaning(kind))
+            entry = Entry(name, kind.layer, plant.name if own else "", kind.targets, _meaning(kind), _acts(name, kind))
             if entry not in found:
                 found.append(entry)
     layers = ("sensor", "part", "line", "surroundings")
     return sorted(found, key=lambda entry: (layers.index(entry.layer), entry.plant))
+
+
+def _acts(name: str, kind: Kind) -> bool:
+    """This returns whether there is something that carries a kind out."""
+    if kind.acts == "physics":
+        return kind.layer == "part" or name in WORLD_DEMANDS
+    return name in {"reading": ORDER, "bytes": tuple(spoil.KINDS), "device": DEVICE_KINDS}[kind.acts]
 
 
 def _meaning(kind: Kind) -> str:

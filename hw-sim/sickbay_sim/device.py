@@ -6,6 +6,8 @@ from sickbay_sim.ailments import severity_at
 from sickbay_sim.scenario import Fault
 
 BROKER_AWAY = ("broker_outage", "broker_refusal", "broker_half_open")
+# What is carried out on a device; a wall clock that leaps moves nothing in a node, and that is the point of such a story.
+DEVICE_KINDS = (*BROKER_AWAY, "broker_slow", "disk_full", "kill", "clock_step", "clock_1970", "clock_backwards")
 BROKER_SLOW_S = 30.0  # how late the broker answers at severity 1, as the kind's meaning says
 STEP_S = 1.0
 
