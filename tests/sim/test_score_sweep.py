@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from pathlib import Path
 
@@ -151,7 +152,7 @@ def test_json_has_the_cards_and_the_scenarios(tmp_path: Path, capsys: pytest.Cap
         (["FILE", "--seeds", "many"], "1..50"),
         (["FILE", "--seeds", "2", "--seed", "1"], "not allowed with"),
         (["FILE", "--seeds", "2", "--picture", "out.svg"], "--picture is of one run"),
-        (["FILE", "--write", "no/such/folder/page.md"], "no/such/folder/page.md"),
+        (["FILE", "--write", "no/such/folder/page.md"], "there is no folder no/such/folder"),
     ],
 )
 def test_a_wrong_call_says_what_would_be_right(
@@ -165,6 +166,17 @@ def test_a_wrong_call_says_what_would_be_right(
         code = int(left.code or 0)
     assert code == 2
     assert says in capsys.readouterr().err
+
+
+def test_a_page_that_cannot_be_written_does_not_take_the_card_with_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The runs are made by then; the figures are printed, and the exit code says that not all was done."""
+    (file,) = written(tmp_path, quiet=QUIET)
+    assert main(["score", file, "--write", str(tmp_path)]) == 2
+    said = capsys.readouterr()
+    assert f"{tmp_path}: Is a directory; it was not written" in said.err
+    assert "1 of 1 scenarios held" in said.out
 
 
 def test_ctrl_c_prints_what_there_is_so_far(
@@ -188,6 +200,26 @@ def test_ctrl_c_prints_what_there_is_so_far(
     assert "interrupted after 2 of 5 runs" in said.err
     assert said.out.startswith("2 runs of 1 scenarios")
     assert not out.exists()
+
+
+def test_a_worker_that_is_killed_does_not_take_the_runs_with_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A small machine runs out of memory; what was made by then is printed."""
+    from sickbay_sim.score import sweep as module
+
+    real = module.outcome
+
+    def until(task: Task) -> Outcome:
+        if task.seed == 2:
+            raise BrokenProcessPool
+        return real(task)
+
+    monkeypatch.setattr(module, "outcome", until)
+    assert main(["score", *written(tmp_path, quiet=QUIET), "--seeds", "2", "--jobs", "1"]) == 1
+    said = capsys.readouterr()
+    assert "try --jobs 1. 1 of 2 runs were made" in said.err
+    assert said.out.startswith("1 runs of 1 scenarios")
 
 
 def test_the_page_holds_every_figure_and_says_what_it_means(outcomes: list[Outcome]) -> None:

@@ -7,6 +7,7 @@ import os
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,6 +48,10 @@ def run(options: argparse.Namespace) -> int:
         todo = tasks(scenarios, seeds)
         if options.picture is not None and len(todo) != 1:
             raise ScenarioError(f"--picture is of one run, and these are {len(todo)}. Name one scenario and one --seed")
+        for file in (options.picture, options.write):
+            # Said at once: an hour of runs must not end in a folder that is not there.
+            if file is not None and not file.parent.is_dir():
+                raise ScenarioError(f"{file}: there is no folder {file.parent}. Make it, or name another")
         outcomes: list[Outcome] = []
         try:
             with contextlib.closing(sweep(todo, options.jobs)) as done, _progress(len(todo)) as told:
@@ -55,17 +60,23 @@ def run(options: argparse.Namespace) -> int:
                     told(outcome)
         except KeyboardInterrupt:
             print(f"sickbay-sim score: interrupted after {len(outcomes)} of {len(todo)} runs", file=sys.stderr)
-        found = summary(outcomes)
-        drawing = _drawn(todo[0], options) if len(todo) == 1 and outcomes else ""
-        whole = len(outcomes) == len(todo)
-        if options.write is not None:
-            _write(options, found, whole)
+        except BrokenProcessPool:
+            says = "a worker was killed, most likely for want of memory; try --jobs 1"
+            print(f"sickbay-sim score: {says}. {len(outcomes)} of {len(todo)} runs were made", file=sys.stderr)
     except ScenarioError as error:
         print(f"sickbay-sim score: {error}", file=sys.stderr)
         return 2
+    found, drawing = summary(outcomes), ""
+    whole = len(outcomes) == len(todo)
+    code = 0 if found.held and whole else 1
+    try:
+        if len(todo) == 1 and outcomes:
+            drawing = _drawn(todo[0], options)
+        if options.write is not None:
+            _write(options, found, whole)
     except OSError as error:
-        print(f"sickbay-sim score: {error.filename}: {error.strerror}; nothing was written there", file=sys.stderr)
-        return 2
+        print(f"sickbay-sim score: {error.filename}: {error.strerror}; it was not written", file=sys.stderr)
+        code = 2
     try:
         if options.json:
             print(json.dumps({"whole": whole, **found.as_json()}, indent=1, ensure_ascii=False))
@@ -76,7 +87,7 @@ def run(options: argparse.Namespace) -> int:
     except BrokenPipeError:
         # The reader (head, less) has gone. Nothing more can be said, not even at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0 if found.held and whole else 1
+    return code
 
 
 def _seeds(text: str) -> range:
