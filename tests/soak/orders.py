@@ -1,9 +1,9 @@
 """A million orders that somebody spoilt, and ten thousand that came before: none is obeyed, and the device lives on.
 
 `python tests/soak/orders.py [COUNT [SEED]]` prints one line of JSON. Every one goes through the daemon's own ear: shape, device,
-key, time, counter, and what is left through the real check of its signature, in this process instead of a new one each time. An order
-is obeyed only where its signed bytes are the very ones that were signed: another spelling of the envelope, or spoilt base64 that means
-the same, is the same order, and is obeyed once.
+key, time, counter, and what is left through the real check of its signature, in this process instead of a new one each
+time. An order is obeyed only where its signed bytes are the very ones that were signed: another spelling of the envelope,
+or spoilt base64 that means the same, is the same order, and is obeyed once.
 """
 
 import asyncio

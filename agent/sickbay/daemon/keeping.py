@@ -38,7 +38,7 @@ CARRIED_OUT_S = 5.0  # how long the answer to an order waits for the disk and th
 SNAPSHOT_S = 900.0
 SNAPSHOT_S_MAX = 7200.0
 SNAPSHOTS_DAY_BYTES = 2_500_000  # what they may cost on a quiet day: a big snapshot comes more rarely
-COMPANY_S = 600.0  # how long a message that is not critical waits for others once 90 % of a day's bytes are written
+COMPANY_S = 600.0  # how long what is not urgent waits from 60 % of a day's bytes on, and from 90 % what is not critical
 _OVERHEAD_BYTES = 8 * 4096  # of a commit beside its snapshot
 
 
@@ -68,6 +68,7 @@ class Keeping:
         self._held = Waiting()  # messages the journal has not taken, and what else waits for a disk that hangs
         self._held.boot = None
         self._forget_later: dict[str, None] = {}
+        self._catching_up: asyncio.Task[None] | None = None
         self._drives: list[Drive] = []
         self._events: deque[Event] = deque()
         self._wake = asyncio.Event()
@@ -105,7 +106,7 @@ class Keeping:
                     self._now()
                 elif effect.kind in LASTING:
                     self._lasting += 1
-                    self._soon(LAZY_S if self._lasting < LAZY_ROWS_MAX else 0.0)
+                    self._soon(0.0 if self._lasting == LAZY_ROWS_MAX else LAZY_S)
                 self._wake.set()
             elif isinstance(effect, Drive):
                 self._drives.append(effect)
@@ -113,6 +114,8 @@ class Keeping:
             elif isinstance(effect, Escalate | Answer):
                 rows = self._daemon.envelopes.rows([effect])
                 self._held.add(rows, ())
+                if self._thread.hangs():
+                    self._held.bound()
                 grave = any(rank(row.severity) == 0 for row in rows)
                 if self.journal.wear.thrift() == 2 and not grave:
                     self._soon(COMPANY_S)
@@ -160,6 +163,12 @@ class Keeping:
         await self._write_lines()
         if not self._drives and (not self._act_now or self._thread.hangs()):
             self._idle.set()
+
+    async def came_back(self) -> None:
+        """This returns when the disk no longer hangs, and the journal has all that waited for it."""
+        await self._thread.free()
+        if self._catching_up is not None:
+            await self._catching_up
 
     async def close(self) -> None:
         """This keeps the last of it, and lets the journal go, as far as the disk will have it."""
@@ -254,6 +263,8 @@ class Keeping:
         self._wake.set()
 
     def _soon(self, wait_s: float) -> None:
+        if self.journal.wear.thrift():
+            wait_s = COMPANY_S
         due = self._loop.time() + wait_s
         if self._due_s is None or due < self._due_s:
             self._due_s = due
@@ -299,10 +310,8 @@ class Keeping:
                 self._held.rows.pop(row.id, None)
             self._error = error
 
-        try:
+        with contextlib.suppress(DiskHangs):
             written(await self._thread.soon(write, written))
-        except DiskHangs:
-            self._held.bound()
         self._tell()
         if rows and self._daemon.uplink is not None:
             self._daemon.uplink.wake()

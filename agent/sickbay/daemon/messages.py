@@ -94,7 +94,15 @@ class Envelopes:
                 break
         topic = wire.topic(self._prefix, self._device, "up/escalation")
         return OutboxRow(
-            effect.effect_id, effect.fault_id, effect.severity, effect.kind, topic, payload, time.time(), self._consent
+            id=effect.effect_id,
+            fault_id=effect.fault_id,
+            severity=effect.severity,
+            kind=effect.kind,
+            topic=topic,
+            payload=payload,
+            created=time.time(),
+            consent=self._consent,
+            class_=str(effect.body.get("class", "")),
         )
 
     def birth(self, open_faults: int) -> bytes:

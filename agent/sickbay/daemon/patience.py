@@ -32,6 +32,11 @@ class JournalThread:
         """This returns for how long."""
         return asyncio.get_running_loop().time() - self._since_s if self._stuck is not None else 0.0
 
+    async def free(self) -> None:
+        """This returns when no call hangs."""
+        while self._stuck is not None:
+            await asyncio.wait({self._stuck})
+
     async def run(self, what: Callable[[], T]) -> T:
         """This runs one thing, however long it takes, and returns its result."""
         return await asyncio.get_running_loop().run_in_executor(self._one, what)

@@ -19,7 +19,7 @@ from sickbay.errors import StoreError
 LAZY_S = 5.0  # how long what is not urgent may wait for company; the daemon then calls `flush`
 LAZY_ROWS_MAX = 20  # this many do not wait any longer
 _LAZY_LINES_MAX = 64
-_LAZY_AGE_MAX_S = 1800.0
+_LAZY_AGE_MAX_S = 7200.0
 _KEPT_BYTES_MAX = 4096
 _SHORT_BYTES = 1 << 20  # of the outbox, on a disk that has no room: as much as memory would hold
 _STALE_EVERY_S = 3600.0
@@ -203,7 +203,7 @@ class Journal:
     def ledger_add(self, lines: Sequence[Line], lazy: bool = False) -> None:
         """This records messages that leave now; never raises, since an escalation matters more than its record.
 
-        `lazy` lines (heartbeats) may wait in memory for the next write, at most half an hour or 64 lines: a power cut
+        `lazy` lines (heartbeats) may wait in memory for the next write, at most two hours or 64 lines: a power cut
         can cost the record of heartbeats, and no more, and the flash is spared 240 synced writes a day.
         """
         held = self._waiting
