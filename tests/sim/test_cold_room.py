@@ -1,5 +1,6 @@
 """These tests hold the cold room to physics: its cycles and figures, which way each ailment pulls, and that heat balances."""
 
+import functools
 import itertools
 import math
 import random
@@ -51,14 +52,15 @@ def work(room: ColdRoom, hours: float) -> Work:
     return seen
 
 
-def ill(kind: str, severity: float, hours: float = 1.2, seed: int = 1, **demands: float) -> Work:
+@functools.cache
+def ill(kind: str, severity: float, **demands: float) -> Work:
     """This returns how a room worked with one ailment, the first quarter of an hour left out."""
-    room = ColdRoom(seed)
+    room = ColdRoom(1)
     for what, value in {"door": 0.0, **demands}.items():
         room.demand(what, value)
     room.suffer(kind, room.part_ailments[kind].targets[0], severity)
     worked(room, 900)
-    return work(room, hours)
+    return work(room, 1.2)
 
 
 def test_it_is_a_plant_and_its_description_is_whole() -> None:
@@ -223,7 +225,7 @@ SEVERITIES = (0.0, 0.25, 0.5, 0.75, 1.0)
 )
 def test_the_worse_it_is_the_more_it_shows(kind: str, shows: dict[str, float]) -> None:
     """Monotone in severity where it must show, in the right direction, and plain at the worst."""
-    works = [ill(kind, severity) for severity in SEVERITIES]
+    works = [ill(kind if severity else "icing", severity) for severity in SEVERITIES]
     for signal, by in shows.items():
         values = [each.duty if signal == "duty" else mean(each.on, signal) for each in works]
         # A share of a few cycles is known to about one of their ends.
@@ -238,13 +240,15 @@ def test_frost_that_nothing_thaws_grows_from_day_to_day() -> None:
     dead.suffer("defrost_fail", "defrost_heater", 1.0)
     frost, closed = [], []
     dead.unit.frost_kg = sound.unit.frost_kg = 1.0
-    for _ in range(3):
+    for _ in range(2):
         frost.append(dead.unit.frost_kg)
         closed.append(dead.unit.blocked)
         worked(dead, 7 * 3600, 20.0)
     worked(sound, 7 * 3600, 20.0)
-    assert frost == sorted(frost) and dead.unit.frost_kg > 2.5
-    assert closed == sorted(closed) and dead.unit.blocked > 0.5
+    frost.append(dead.unit.frost_kg)
+    closed.append(dead.unit.blocked)
+    assert frost == sorted(frost) and dead.unit.frost_kg > 2
+    assert closed == sorted(closed) and dead.unit.blocked > 0.35
     assert sound.unit.frost_kg < 1
     dead.suffer("defrost_fail", "defrost_heater", 0.0)
     worked(dead, 7 * 3600, 20.0)
@@ -253,7 +257,7 @@ def test_frost_that_nothing_thaws_grows_from_day_to_day() -> None:
 
 def test_a_heat_wave_is_not_a_dirty_condenser() -> None:
     """Both raise the pressure while it runs. At rest the condenser has the outdoor temperature: only the heat raises that."""
-    sound, hot, dirty = ill("fouling", 0.0), ill("fouling", 0.0, weather_k=10.0), ill("fouling", 0.65)
+    sound, hot, dirty = ill("icing", 0.0), ill("icing", 0.0, weather_k=10.0), ill("fouling", 0.65)
     running = [mean(each.on, "discharge_pressure") for each in (sound, hot, dirty)]
     resting = [min(row["discharge_pressure"] for row in each.off) for each in (sound, hot, dirty)]
     of_heat, of_dirt = ((resting[n] - resting[0]) / (running[n] - running[0]) for n in (1, 2))

@@ -21,7 +21,7 @@ CRANK_STEP_S = 0.1
 CRANK_S_MAX = 8.0  # the driver lets go of the key
 CRANK_PAUSE_S = 15.0
 CRANK_RPM = 210.0  # at 10 V
-RUN_UP_S = 900  # driven before the first row, so that it begins warm and under way
+RUN_UP_S = 600  # driven before the first row, so that it begins warm and under way
 PERCENT = 100 / 255
 
 _COOLING = ("cooling",)

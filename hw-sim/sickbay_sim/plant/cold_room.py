@@ -15,7 +15,7 @@ from sickbay_sim.plant.sensors import Sensor
 
 STEP_S_MAX = 2.0
 RUN_UP_STEP_S = 4.0
-RUN_UP_S = 7200  # before the first row
+RUN_UP_S = 3600  # before the first row
 START_S = 10 * 3600.0  # the first row's time of day
 PROBE_S = 60.0  # the thermostat's bulb
 CUT_IN_C, CUT_OUT_C = 0.0, -1.8
@@ -101,7 +101,7 @@ class ColdRoom:
         self.outdoor_c = self.world.outdoor_c(self.clock_s)
         self.unit = cold_room_unit.Unit(cold_room_unit.drawn(chance), -1.0, self.outdoor_c)
         self.thaw_every_s = float(chance.choice((4, 6, 6, 8)) * 3600)
-        self.thaw_at_s = START_S - RUN_UP_S + chance.randint(20, 280) * 60.0 + self.wants["day"] * cold_room_air.DAY_S
+        self.thaw_at_s = START_S - RUN_UP_S + chance.randint(20, 220) * 60.0 + self.wants["day"] * cold_room_air.DAY_S
         self.phase = COOLING
         self._phase_s = 0.0
         self._probe_c = -1.0
