@@ -1,6 +1,6 @@
 """This measures what the README states: memory, start, cost of a reading, cost of a score, speed of the bench.
 
-    python bench/run.py [--json] [--write docs/figures.md] [--only core,start,daemon,score]
+    python bench/run.py [--json] [--write docs/figures.md] [--only core,start,daemon,score,bench]
 
 Each figure stands beside a baseline of the same run, since machines differ and are noisy: the interpreter alone, or a program
 that only reads and decodes the same lines.
@@ -15,6 +15,7 @@ from pathlib import Path
 import core_speed
 import daemon_cost
 import score_cost
+import sim_bench
 import start_time
 
 SECTIONS = {
@@ -22,6 +23,7 @@ SECTIONS = {
     "start": start_time.measure,
     "daemon": daemon_cost.measure,
     "score": score_cost.measure,
+    "bench": sim_bench.measure,
 }
 
 
