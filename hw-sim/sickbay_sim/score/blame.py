@@ -11,7 +11,7 @@ Every figure of the card that speaks of right, wrong or false rests on `meaning`
 What machine.EVERYDAY lists is no illness: it excuses a word that names it, and no other.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -133,6 +133,14 @@ def words(run: Run) -> list[Word]:
             said = (told.target, told.layer)
             out.append(Word(told, *meaning(run, told.at_s, told.target, told.layer)))
     return sorted(out, key=lambda w: w.told.at_s)
+
+
+def openings(said: Sequence[Word]) -> list[Word]:
+    """This returns the first word of each fault told."""
+    first: dict[str, Word] = {}
+    for word in said:
+        first.setdefault(word.told.fault_id, word)
+    return list(first.values())
 
 
 def stays(run: Run) -> list[Stay]:

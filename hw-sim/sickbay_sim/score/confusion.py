@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sickbay_sim.score.blame import Course, Meaning, Word
+from sickbay_sim.score.blame import Course, Meaning, Word, openings
 from sickbay_sim.score.machine import Machine
 
 LAYERS = ("sensor", "part", "line", "surroundings")
@@ -14,7 +14,8 @@ NOTHING, UNKNOWN, OK = "nothing", "unknown", "ok"
 class Matrix:
     """Counts by (truth, told). An illness counts once, by the first word that claims a layer.
 
-    `ok` counts runs: one under "nothing" where nothing false was told, else one under each name told out of nothing.
+    `ok` counts runs: one under "nothing" where nothing false was told, else one for each fault told out of nothing, warm-up
+    included.
     `right` holds, of each cell, how many were right: more than one name may rightly be blamed for some illnesses.
     """
 
@@ -29,7 +30,7 @@ def by_layer(courses: Sequence[Course], words: Sequence[Sequence[Word]]) -> Matr
     """This returns the small matrix for eyes: layers only, all plants together."""
     cells = [(c.illness.layer, _layer(c.first), _is_right(c.first)) for c in courses]
     for said in words:
-        false = [w.told.layer for w in said if w.meaning is Meaning.FALSE]
+        false = [w.told.layer for w in openings(said) if w.meaning is Meaning.FALSE]
         cells += [(OK, layer, False) for layer in false] or [(OK, NOTHING, True)]
     return _matrix("all plants, by layer", (OK, *LAYERS), (NOTHING, *LAYERS, UNKNOWN), cells)
 
@@ -39,7 +40,7 @@ def by_name(machine: Machine, courses: Sequence[Course], words: Sequence[Sequenc
     known = (*machine.parts, *machine.signals)
     cells = [(_truth(c), _told(c.first), _is_right(c.first)) for c in courses]
     for said in words:
-        false = [_told(w) for w in said if w.meaning is Meaning.FALSE]
+        false = [_told(w) for w in openings(said) if w.meaning is Meaning.FALSE]
         cells += [(OK, name, False) for name in false] or [(OK, NOTHING, True)]
     others = sorted(
         {name for cell in cells for name in cell[:2]} - {OK, NOTHING, UNKNOWN, "line", "surroundings", *known}

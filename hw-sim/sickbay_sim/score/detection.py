@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sickbay_sim.record import Run
-from sickbay_sim.score.blame import Course, Meaning, Word, healthy_s
+from sickbay_sim.score.blame import Course, Meaning, Word, healthy_s, openings
 from sickbay_sim.score.confusion import LAYERS
 from sickbay_sim.score.intervals import Rate, Share, Times, rate, share, times
 from sickbay_sim.score.machine import CLASSES, Played, fault_of
@@ -121,14 +121,6 @@ def _unit(run: Run) -> tuple[object, ...]:
     return scenario.plant, scenario.profile, scenario.period_s, scenario.warm_s, run.seed
 
 
-def openings(said: Sequence[Word]) -> list[Word]:
-    """This returns the first word of each fault told."""
-    first: dict[str, Word] = {}
-    for word in said:
-        first.setdefault(word.told.fault_id, word)
-    return list(first.values())
-
-
 def _wear(courses: Sequence[Course]) -> Wear:
     lives = [(c, life_s(c)) for c in courses]
     asked = [(c, life) for c, life in lives if life is not None and life > 0]
@@ -147,6 +139,3 @@ def life_s(course: Course) -> float | None:
     if fault is None or fault.over_s <= 0 or fault.shape not in ("linear", "exponential", "staircase"):
         return None
     return fault.at_s + fault.over_s - course.illness.onset_s
-
-
-__all__ = ["Blame", "Detection", "FalseAlarms", "Recall", "Wear", "detection", "life_s", "openings"]

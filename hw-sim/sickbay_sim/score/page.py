@@ -39,7 +39,7 @@ def page(
             "## What was true, and what was told of it",
             "",
             "An illness counts once, by the first word that claims a layer. *ok* counts runs in which nothing false was told, and "
-            "else each false escalation. What was right is bold.",
+            "else each false escalation, those of the warm-up included. What was right is bold.",
             "",
             *_matrix(own.layers),
             *[line for matrix in own.plants for line in ("", *_matrix(matrix))],
