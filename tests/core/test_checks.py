@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sickbay.core.checks import BAD_VALUE, RANGE, RATE, SENTINEL, SILENT, SignalChecks
+from sickbay.core.checks import BAD_VALUE, RANGE, RATE, SENTINEL, SILENT, SILENT_MOST, SignalChecks
 from sickbay.core.disagreement import Disagreement
 from sickbay.core.equipment import Signal
 from sickbay.core.memory import down, up
@@ -194,3 +194,29 @@ def test_agreement_outlives_a_restart() -> None:
     for _ in range(10):
         same.step([50.0, 70.0, 49.8])
     assert same.who() == 1
+
+
+def test_a_unit_whose_line_pauses_is_not_silent_each_time_it_does() -> None:
+    """A cheap adapter drops seconds: what is normal for this unit must wake nobody, and a real silence must all the same."""
+    checks = SignalChecks(Signal("flow", "rig"), learn_rows=50)
+    at = 0
+    for n in range(60):
+        at += 6000 if n % 20 == 19 else 1000
+        checks.step(1.0, at)
+    assert not checks.overdue(at + 8000)
+    assert checks.overdue(at + 9001)
+
+
+def test_no_pause_is_so_normal_that_silence_goes_unnoticed() -> None:
+    """A sensor that was unplugged while it was learnt must not be missed for as long ever after."""
+    checks = SignalChecks(Signal("flow", "rig"), learn_rows=50)
+    for n in range(50):
+        checks.step(1.0, n * 1000 if n < 25 else 3_600_000 + n * 1000)
+    assert checks.overdue(3_600_000 + 49_000 + SILENT_MOST * 1000 + 1)
+
+
+def test_while_gaps_are_learnt_a_pause_of_some_cadences_is_no_silence() -> None:
+    checks = SignalChecks(Signal("flow", "rig"), learn_rows=50)
+    checks.step(1.0, 0)
+    assert not checks.overdue(9000)
+    assert checks.overdue(10_001)

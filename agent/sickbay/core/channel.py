@@ -35,9 +35,9 @@ class Channel:
         "value",
     )
 
-    def __init__(self, spec: Signal) -> None:
+    def __init__(self, spec: Signal, learn_rows: int) -> None:
         self.spec = spec
-        self.checks = SignalChecks(spec)
+        self.checks = SignalChecks(spec, learn_rows)
         self.value: float | None = None
         self.at_ms: int | None = None
         self.quality = Quality.SILENT

@@ -37,17 +37,22 @@ RECENT = 1.0 / 16.0  # EWMA of what was recently seen
 AGREE = 3  # readings in a row that fit each other, but not the one before, are the new reference for the rate
 SILENT_READINGS = 3
 SILENT_LEAST_MS = 2000
+SILENT_LEARNING = 10  # cadences that may pass while a unit's own gaps are still being learnt
+SILENT_MOST = 30  # cadences that count as silence on any unit: beyond it nobody would wait
+GAP_MARGIN = 1.5  # a silence is longer than this many of the longest gap that was normal here
 
 
 class SignalChecks:
     """One signal's checks. `step` returns the failed ones as bits; `tested` says which could be judged at all."""
 
     __slots__ = (
-        "_agreed", "_arrived_ms", "_centre", "_every_ms", "_high", "_low", "_next_ms", "_next_value", "_rate_ms", "_reference",
-        "_reference_ms", "_seen", "_sentinels", "_silent_ms", "_spread", "_step_least_ms", "_tested_good", "tested",
+        "_agreed", "_arrived_ms", "_centre", "_every_ms", "_gap_ms", "_heard", "_high", "_learn_rows", "_low", "_next_ms",
+        "_next_value", "_patience", "_rate_ms", "_reference", "_reference_ms", "_seen", "_sentinels", "_silent_ms", "_spread",
+        "_step_least_ms", "_tested_good", "tested",
     )  # fmt: skip
 
-    def __init__(self, signal: Signal) -> None:
+    def __init__(self, signal: Signal, learn_rows: int = 0) -> None:
+        """`learn_rows` readings teach what gaps are normal on this unit; 0: none but those of any."""
         self._sentinels = frozenset(signal.sentinels)
         self._low = -HUGE if signal.low is None else signal.low
         self._high = HUGE if signal.high is None else signal.high
@@ -56,8 +61,12 @@ class SignalChecks:
         # for less than half the cadence, else every bunch would look like a leap.
         self._step_least_ms = max(1, signal.every_ms // 2)
         self._every_ms = signal.every_ms
-        # Three cadences, and never less than 2 s: at 20 Hz a pause of 150 ms is a busy host, not a dead sensor.
-        self.patient(1)
+        self._learn_rows = learn_rows
+        self._heard = 0
+        self._gap_ms = 0  # the longest between two readings while it was learnt
+        self._patience = 1
+        self._silent_ms = 0
+        self._set_silence()
         self._tested_good = BAD_VALUE | SILENT | SENTINEL
         if signal.low is not None or signal.high is not None:
             self._tested_good |= RANGE
@@ -74,6 +83,8 @@ class SignalChecks:
 
     def step(self, value: float | None, at_ms: int) -> int:
         """This returns the failed checks of one reading. What failed never becomes a reference."""
+        if self._heard < self._learn_rows:
+            self._learn_gap(at_ms)
         self._arrived_ms = at_ms
         if value is None or not -HUGE <= value <= HUGE:  # a NaN compares false too
             self.tested = BAD_VALUE | SILENT
@@ -124,7 +135,24 @@ class SignalChecks:
 
     def patient(self, times: int) -> None:
         """This lets the signal be quiet for so many times as long before it counts as silent."""
-        self._silent_ms = times * max(SILENT_READINGS * self._every_ms, SILENT_LEAST_MS)
+        self._patience = times
+        self._set_silence()
+
+    def _learn_gap(self, at_ms: int) -> None:
+        """This takes in how long a line of this unit may pause in normal running: a cheap adapter drops seconds."""
+        if self._heard:
+            self._gap_ms = max(self._gap_ms, at_ms - self._arrived_ms)
+        self._heard += 1
+        if self._heard == self._learn_rows:
+            self._set_silence()
+
+    def _set_silence(self) -> None:
+        # Three cadences, and never less than 2 s: at 20 Hz a pause of 150 ms is a busy host, not a dead sensor.
+        usual = SILENT_READINGS * self._every_ms
+        if self._heard < self._learn_rows:
+            usual = SILENT_LEARNING * self._every_ms
+        own = min(round(GAP_MARGIN * self._gap_ms), SILENT_MOST * self._every_ms)
+        self._silent_ms = self._patience * max(usual, own, SILENT_LEAST_MS)
 
     def quiet_ms(self, at_ms: int) -> int:
         """This returns how long nothing came."""

@@ -65,6 +65,10 @@ def summary(case: Case, record: Record | None, substitute: str | None) -> str:
         says += ", and it is not known why"
     elif case.layer == "surroundings":
         says += ", and so does most of the device: look around it first"
+    if case.is_open and case.clear_ms is not None and case.overlay.latched and case.revision <= 1:
+        return (
+            f"{case.target} comes and goes: it {says}, again and again. It stays open until somebody acknowledges it."
+        )
     if case.is_open and case.clear_ms is not None:
         return f"It is over so far: {case.target} {says.replace('is ', 'was ', 1)}. The case closes when it stays well."
     outlook = f" {case.outlook}." if case.outlook else ""

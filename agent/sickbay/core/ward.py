@@ -26,7 +26,7 @@ class Ward:
         self.quarantine = Quarantine(equipment)
         self.triage = Triage(equipment.device, mint)
         self.orders = StandingOrders()
-        self.channels = {s.name: Channel(s) for s in equipment.signals}
+        self.channels = {s.name: Channel(s, equipment.policy.learn_rows) for s in equipment.signals}
         self.rows = {p.name: self._row(p, learnt.get(p.name)) for p in equipment.parts}
         self.twins = self._groups()
         self.by_source: dict[str, list[Channel]] = {}
