@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import os
 import sys
 
 from sickbay_sim.configure import configuration
@@ -29,7 +30,12 @@ def main(argv: list[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 2
-    return int(importlib.import_module(f"sickbay_sim.cli.{VERBS[options.verb][0]}").run(options))
+    try:
+        return int(importlib.import_module(f"sickbay_sim.cli.{VERBS[options.verb][0]}").run(options))
+    except BrokenPipeError:
+        # The reader (head, less) has gone. Nothing more can be said, not even at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
 
 
 def _parser() -> argparse.ArgumentParser:
