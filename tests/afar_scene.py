@@ -139,7 +139,7 @@ class Device:
 
     @property
     def journal(self) -> Any:
-        return getattr(self.daemon, "keeping", self.daemon).journal
+        return self.daemon.keeping.journal
 
     async def told(self) -> dict[str, dict[str, Any]]:
         """This returns the answers in the outbox, by their message's id."""

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -52,7 +51,6 @@ def orders(folder: Path, url: str, more: str = "") -> str:
 @pytest.fixture(params=BROKERS[-1:])  # mosquitto, where there is one
 def scene(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Fleet, Unit]]:
     """A device that trusts anna and bert, its line, a broker, and the fleet."""
-    os.umask(0o022)
     with request.param() as broker:
         fleet = Fleet(tmp_path, broker.url)
         with Line(tmp_path), Unit(tmp_path, orders(tmp_path, broker.url)) as unit:

@@ -213,6 +213,21 @@ def test_a_flood_costs_a_bounded_number_of_processes_and_lines(tmp_path: Path) -
     at(tmp_path, scene)
 
 
+def test_what_nobody_believed_costs_the_flash_a_line_and_no_commit(tmp_path: Path) -> None:
+    """Anybody who may publish can cause it: a commit carries all state, and a day of them would wear the card out."""
+
+    async def scene(device: Device) -> None:
+        await device.settled()
+        bursts = device.journal.wear.bursts
+        for _ in range(15):
+            with contextlib.suppress(OrderRefused):
+                device.ear.take(b"rubbish")
+        await turns(lambda: len([e for e in device.events() if e["kind"] == "command"]) == 15)
+        assert device.journal.wear.bursts - bursts <= 2
+
+    at(tmp_path, scene)
+
+
 def test_one_process_at_a_time_and_a_bounded_queue(tmp_path: Path) -> None:
     async def scene(device: Device) -> None:
         gate, inside, most = asyncio.Event(), 0, 0

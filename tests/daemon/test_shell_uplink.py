@@ -101,10 +101,13 @@ def test_orders_from_afar_are_not_obeyed_and_garbage_is_counted(tmp_path: Path) 
                 await when(unit, "the connection", lambda s: s["uplink"]["sent"] >= 2)
                 order = json.dumps({"verb": "quarantine", "target": "a"}).encode()
                 peer.send(f"{PREFIX}/down/command", order)
+                peer.send(f"{PREFIX}/down/command", order, retain=True)
                 peer.send(f"{PREFIX}/down/receipt", b"\xff\x00 garbage")
                 peer.send(f"{PREFIX}/down/receipt", b'{"ids": ["never-heard-of.r1"]}')
                 said = await when(unit, "the count", lambda s: s["uplink"]["garbage"]["receipt"] == 1)
-                assert said["uplink"]["garbage"]["command"] == 1
+                assert said["uplink"]["garbage"]["command"] == 2
+                assert said["orders"]["refused"] == {"no_key": 1, "retained": 1} and said["orders"]["obeyed"] == 0
+                assert await asyncio.to_thread(unit.event, "command", "unit-1", because="retained")
                 assert said["signals"]["a"]["state"] == "in_service"
                 await asyncio.to_thread(unit.says, "it is not obeyed")
 

@@ -26,7 +26,7 @@ from sickbay.errors import SickbayError
 from sickbay.order_wire import opened
 
 REPLAYS = 10_000
-ANEW = 20  # spoilt copies of one signed order
+ANEW = 200  # spoilt copies of one signed order
 LOST = (
     ("device", "unit-2"),
     ("counter", 1 << 52),

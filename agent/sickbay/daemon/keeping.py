@@ -101,13 +101,12 @@ class Keeping:
         """This takes effects of the node, in order, to be kept and carried out."""
         for effect in effects:
             if isinstance(effect, Event):
-                self._note(effect)
+                self.line(effect)
                 if effect.kind in URGENT:
                     self._now()
                 elif effect.kind in LASTING:
                     self._lasting += 1
                     self._soon(0.0 if self._lasting == LAZY_ROWS_MAX else LAZY_S)
-                self._wake.set()
             elif isinstance(effect, Drive):
                 self._drives.append(effect)
                 self._now()
@@ -270,9 +269,10 @@ class Keeping:
             self._due_s = due
             self._wake.set()
 
-    def _note(self, event: Event) -> None:
-        """This takes a line; where too many wait, verdicts go first, then the oldest."""
+    def line(self, event: Event) -> None:
+        """This takes a line, and no commit with it; where too many wait, verdicts go first, then the oldest."""
         log.log(level(event), "%s", words(event))
+        self._wake.set()
         if len(self._events) >= EVENTS_MAX:
             if event.kind == "verdict":
                 self._drop("verdict")

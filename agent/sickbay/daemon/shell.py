@@ -212,7 +212,7 @@ class Daemon:
 
     async def line(self, event: Event) -> None:
         """This writes a line about what concerns the node not at all."""
-        self.keeping.put([event])
+        self.keeping.line(event)
 
     def _receipted(self, ids: list[str]) -> None:
         for id_ in ids:

@@ -5,6 +5,7 @@ JSON on stdin, {"keys": {id: base64}, "envelope": {...}}; JSON on stdout, {"vali
 and 10 MiB: they are given back when it ends.
 """
 
+import contextlib
 import os
 import resource
 import sys
@@ -59,9 +60,12 @@ def verdict(question: bytes) -> Verdict:
 
 def main() -> int:
     """This answers the one question, politely: last in the queue for the processor, and for a bounded time."""
-    os.nice(10)
-    resource.setrlimit(resource.RLIMIT_CPU, (CPU_S_MAX, CPU_S_MAX))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # Under our own unit SystemCallFilter forbids some of these: then the time limit of who asks must do.
+    with contextlib.suppress(OSError, ValueError):
+        os.nice(10)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_CPU, (CPU_S_MAX, CPU_S_MAX))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     stdin: Any = sys.stdin.buffer
     sys.stdout.buffer.write(msgspec.json.encode(verdict(stdin.read(QUESTION_BYTES_MAX))))
     return 0
