@@ -24,6 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from afar_scene import ANNA, BERT, EVE, NOW_S, Device, at, order
 from sickbay.errors import SickbayError
 from sickbay.order_wire import opened
+from soak.figures import Figure
 
 REPLAYS = 10_000
 ANEW = 200  # spoilt copies of one signed order
@@ -172,6 +173,17 @@ def main(count: int = 1_000_000, seed: int = 1) -> dict[str, Any]:
     assert found["obeyed_that_were_not_signed"] == 0 and found["replays_obeyed"] == 0 and found["nothing_moved"], found
     assert found["replays_refused"] == REPLAYS, found
     return found
+
+
+def soak(seed: int, scale: float) -> list[Figure]:
+    """This returns the figures of both, for docs/reliability.md."""
+    found = main(max(1000, round(1_000_000 * scale)), seed)
+    command = f"python tests/soak/orders.py {found['mutants']} {seed}"
+    lost = found["obeyed_that_were_not_signed"], found["replays_obeyed"]
+    return [
+        Figure("spoilt orders from afar that were obeyed", command, "0", found["mutants"], lost[0], detail=found),
+        Figure("replayed orders that were obeyed", command, "0", found["replays"], lost[1]),
+    ]
 
 
 if __name__ == "__main__":
