@@ -185,6 +185,21 @@ def test_a_car_that_is_switched_off_is_asleep_and_not_lost(tmp_path: Path) -> No
     )
 
 
+def test_a_battery_that_still_falls_from_its_charge_is_a_parked_car(tmp_path: Path) -> None:
+    """For minutes after the key is turned it stands above 13 V: that alone may not look like a broken wire, every evening."""
+
+    async def scene(car: Car) -> None:
+        await car.next_value("rpm", 1850.0)
+        car.socket.awake, car.socket.volts = False, 13.6
+        await car.until(lambda: car.states[-1].asleep)
+        for volts_now in (13.5, 13.4, 13.3, 13.2, 13.6):  # at last somebody hangs it on a charger
+            car.socket.volts = volts_now
+            await car.until_asked(len(car.adapter.asked) + 5)
+
+    car = drive(tmp_path, scene)
+    assert all(s.alive for s in car.states) and sum(s.asleep for s in car.states) == 1
+
+
 def test_a_running_engine_whose_computer_is_silent_is_a_lost_line(tmp_path: Path) -> None:
     """14 V in the socket come from an alternator that turns: then silence is a broken wire, not a parked car."""
 

@@ -27,6 +27,7 @@ COUNT_GARBAGE_MS, COUNT_GOOD_MS = 1_000, 10_000
 SOCKET_V = 6.0  # less: the adapter has its power from elsewhere, and sits in no car
 CHARGING_V = 13.0  # of a 12 V battery at rest 12.8 V is the most; a running alternator gives 13.2 to 14.8 V
 TRUCK_V = 18.0  # above it is a 24 V system, and everything is twice as high
+FALLEN_V = 0.1  # a battery that nobody charges any more falls from its surface charge; an alternator's voltage stands
 NUDGE_V = 0.2  # a sleeping car is left alone until its voltage moves, but for every sixth look
 LOOKS = 6
 
@@ -60,6 +61,9 @@ class ObdSource:
         )
         self._state = ""  # "" | alive | asleep | lost
         self._told: set[str] = set()  # what was said of this loss already
+        self._first_v: float | None = None  # in the socket, when the car was first found silent
+        self._silent_looks = 0
+        self._rests = False  # nobody charges the battery: the engine stands, and silence is sleep
         self._lacking: set[str] = set()  # what was said to be missing in this car, once for good
         self._good = self._garbage = 0
         self._counted_ms = 0
@@ -142,7 +146,7 @@ class ObdSource:
         while True:
             before, battery = battery, volts((await adapter.ask("ATRV")).text)
             moved = before is None or battery is None or abs(battery - before) >= NUDGE_V
-            if self._state == "asleep" and not moved and looks % LOOKS:
+            if self._state == "asleep" and self._rests and not moved and looks % LOOKS:
                 looks += 1
                 await adapter.sleep(self._config.asleep_s)
                 continue
@@ -215,6 +219,7 @@ class ObdSource:
 
     def _heard(self, wanted: Wanted, value: float, at_ms: int) -> None:
         if self._state != "alive":
+            self._first_v, self._silent_looks, self._rests = None, 0, False
             if self._state == "lost":
                 log.info("%s: back: %s", self.name, self._config.port)
             self._state = "alive"
@@ -234,16 +239,28 @@ class ObdSource:
             log.warning("%s: this car has no %s: signals.%s stays silent. Take it out", self.name, what, wanted.signal)
 
     def _no_car(self, answer: Answer, battery: float | None) -> None:
-        """This tells a car that sleeps from one that cannot be reached."""
-        if _sleeps(answer, battery):
+        """This tells a car that sleeps from one that cannot be reached.
+
+        A battery just off the alternator stands above 13 V for minutes, by its surface charge: a car that falls silent there
+        is given time for its voltage to fall. One that slept and then shows more hangs on a charger.
+        """
+        self._silent_looks += 1
+        self._first_v = battery if self._first_v is None else self._first_v
+        fallen = battery is not None and self._first_v is not None and self._first_v - battery >= FALLEN_V
+        self._rests = _sleeps(answer, battery) or (self._in_a_car(battery) and (self._rests or fallen))
+        if self._rests or (self._in_a_car(battery) and self._silent_looks <= LOOKS):
             if self._state != "asleep":
                 self._state = "asleep"
                 self._told.clear()
                 log.info("%s: the car is switched off (%s)", self.name, _said(battery))
                 self._say(self._clock(), f"the car is switched off: the adapter answers, {_said(battery)}")
             return
-        why = "sits in no car" if battery is not None and battery < SOCKET_V else "hears no engine computer"
+        why = "hears no engine computer" if self._in_a_car(battery) else "sits in no car"
         self._lose(why, f"{self._config.port}: the adapter {why}: {answer.kind}, {_said(battery)}")
+
+    @staticmethod
+    def _in_a_car(battery: float | None) -> bool:
+        return battery is None or battery >= SOCKET_V
 
     def _lose(self, what: str, detail: str) -> None:
         if self._state != "lost":
