@@ -38,8 +38,8 @@ def for_scenario(scenario: Scenario, port: str = "/dev/null", before: str = "") 
 
 
 def sensors(scenario: Scenario) -> tuple[str, ...]:
-    """This returns the signals that reach a scenario's port: a diagnostic plug knows only what its standard names."""
-    return tuple(name for name in PLANTS[scenario.plant].signals if scenario.port != "obd" or name in CAR_PIDS)
+    """This returns the signals that reach a scenario's daemon: all of them; what a plug cannot tell is counted on a pin."""
+    return tuple(PLANTS[scenario.plant].signals)
 
 
 def for_plant(
@@ -61,9 +61,6 @@ def for_plant(
     on_pins = dict(counted or {})
     chosen = [name for name in plant.signals if only is None or name in set(only)]
     source: dict[str, object] = {"driver": "serial_line", "port": port, "format": style}
-    if style == "obd":
-        pids = {name: f"01{CAR_PIDS[name][0]:02X}" for name in chosen}
-        source = {"driver": "obd", "port": port, "pids": pids}
     if style == "csv":
         source["columns"] = [name for name in chosen if name not in on_pins]
     pulses_per_rev, sample_s = float(PULSES_PER_REV), 1.0

@@ -99,6 +99,8 @@ class Rig:
         self.on_beat: Callable[[], None] | None = None  # called behind each beat, for who tells a story with it
         self._part_pulses: dict[str, float] = {}
         self._tasks: list[asyncio.Task[None]] = []
+        self._going = asyncio.Event()
+        self._going.set()
         self._unplugged_by_hand = False
 
     @property
@@ -130,6 +132,13 @@ class Rig:
         self._tasks.append(asyncio.create_task(self._run(), name="rig"))
         if self.counted:
             self._tasks.append(asyncio.create_task(self._pulse(), name="rig's pulses"))
+
+    def hold(self, still: bool) -> None:
+        """This lets the machine and its story stand still, or go on: for what takes real time and none of the story's."""
+        if still:
+            self._going.clear()
+        else:
+            self._going.set()
 
     async def stop(self) -> None:
         tasks, self._tasks = self._tasks, []
@@ -177,7 +186,9 @@ class Rig:
         self._read_back()
         self._befall()
         if isinstance(self.line, SerialPort):
-            self.line.send({name: value for name, value in row.items() if name not in self.counted})
+            said = {name: value for name, value in row.items() if name not in self.counted}
+            if any(value is not None for value in said.values()):
+                self.line.send(said)  # a row whose readings are all missing never left the board
         else:
             self._fill_socket()
         self.rows_sent += 1
@@ -193,6 +204,7 @@ class Rig:
             if late > 10 * self.period_s:
                 due += late  # The machine stood still for a while; a burst would be no real line.
             await asyncio.sleep(max(0.0, due - loop.time()))
+            await self._going.wait()
             self.beat()
 
     async def _pulse(self) -> None:

@@ -142,7 +142,7 @@ class Play:
             return
         status = await self.unit.status()
         if status is None:
-            if self._back_s is None:
+            if not self.unit.killed:
                 self.run.trouble = "the daemon did not answer at the end"
             return
         self.run.states = {n: t["state"] for kind in ("signals", "parts") for n, t in status[kind].items()}
@@ -186,7 +186,7 @@ class Play:
         before, self._in_force = self._in_force, now
         if self._back_s is not None and at_s >= self._back_s:
             self._back_s = None
-            self.unit.launch()
+            self._soon(self._restart())
         if now == before:
             return
         ways = [_WAYS[fault.kind] for fault in now if fault.kind in _WAYS]
@@ -198,6 +198,13 @@ class Play:
             if fault.kind == "kill" and fault not in before:
                 self.unit.kill()
                 self._back_s = at_s + RESTART_S if fault.until_s is None else fault.until_s
+
+    async def _restart(self) -> None:
+        """This starts the daemon again. A process takes its second whatever the speed, and the story has counted three for it."""
+        self.rig.hold(True)
+        self.unit.launch()
+        await self.unit.answers()
+        self.rig.hold(False)
 
     def _soon(self, job: Coroutine[Any, Any, Any]) -> None:
         task = asyncio.get_running_loop().create_task(job)
