@@ -93,7 +93,7 @@ class Unit:
         scenario = replace(self._scenario, parts={**self._scenario.parts, **parts})
         before = f'[device]\nid = "{scenario.plant}-{self._seed}"\n\n'
         try:
-            self.config = configuration.parse(configure.for_scenario(scenario, before=before), scenario.name)
+            self.config = configuration.parse(configure.for_scenario(scenario, "/dev/ttySIM0", before), scenario.name)
         except ConfigError as error:
             raise ScenarioError(f"{error} (in the configuration that the scenario asks for)") from None
         self.equipment = configuration.equipment(self.config)
