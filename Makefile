@@ -6,7 +6,7 @@ BIN := .venv/bin
 LOCK := --quiet --no-config --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	--constraint requirements/constraints.txt pyproject.toml requirements/build.in
 
-.PHONY: help demo test check bench venv lock clean
+.PHONY: help demo test check bench soak venv lock clean
 
 help:  ## what there is (this)
 	@sed -n 's/^\([a-z]*\):.*##/  make \1\t/p' Makefile | expand -t 16
@@ -23,6 +23,9 @@ check: venv  ## format, lint, types, floors, diagrams, systemd unit
 
 bench: venv  ## the measurements that README and docs quote
 	@$(BIN)/python bench/run.py
+
+soak: venv  ## what must hold for long: power cuts, kills, full disks, floods; about ten minutes
+	@PYTHONPATH=tests $(BIN)/python -m soak.run --write docs/reliability.md
 
 venv:  ## .venv with all that tests and checks need
 	@$(PYTHON) requirements/install.py dev

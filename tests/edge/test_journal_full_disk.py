@@ -158,6 +158,49 @@ SCENES = {
         journal.close()
         assert [each.id for each in Journal(state).pending(9)] == ["f0"]
     """,
+    "no inode": """
+        def litter():
+            for n in range(999):
+                try:
+                    (pathlib.Path(disk) / f"small-{n}").touch()
+                except OSError:
+                    return
+        state.mkdir()
+        litter()
+        journal = Journal(state)
+        assert not journal.healthy and "inodes" in journal.short, journal.short
+        try:
+            journal.commit(b"s", [row("f0")])
+            raise AssertionError("a disk without an inode took it")
+        except StoreError:
+            pass
+        for small in pathlib.Path(disk).glob("small-*"):
+            small.unlink()
+        journal.flush()
+        assert journal.healthy and not journal.look()
+        litter()
+        journal.commit(b"s", [row("f1")])  # the files are there
+        assert "inodes" in journal.look()
+        journal.close()
+        for small in pathlib.Path(disk).glob("small-*"):
+            small.unlink()
+        assert [each.id for each in Journal(state).pending(9)] == ["f0", "f1"]
+    """,
+    "short of room": """
+        journal = Journal(state)
+        journal.commit(b"s", [row("f0")], [LedgerRow(float(n), "t", "state", "c", 9) for n in range(200)])
+        assert not journal.look()
+        room = os.statvfs(disk)
+        with open(f"{disk}/other", "wb") as other:
+            other.write(b"x" * (room.f_bavail * room.f_frsize - 200_000))
+        assert "KiB of the disk are left" in journal.look()
+        journal.commit(None, [], [LedgerRow(999.0, "t", "state", "c", 9) for n in range(50)])
+        assert len(list(journal.ledger())) == 200 and journal.ledger_dropped() == 50
+        assert journal.healthy
+        os.unlink(f"{disk}/other")
+        assert not journal.look()
+        journal.close()
+    """,
     "read-only": """
         journal = Journal(state)
         journal.commit(b"s", [row("f0")])
@@ -185,7 +228,7 @@ SCENES = {
 
 HEAD = """
 import os, pathlib, subprocess, sys
-from sickbay.edge.journal import Journal, OutboxRow
+from sickbay.edge.journal import Journal, LedgerRow, OutboxRow
 from sickbay.errors import StoreError
 disk = sys.argv[1]
 state = pathlib.Path(disk) / "state"
@@ -210,7 +253,7 @@ def test_on_a_real_small_disk(tmp_path, scene, disk):
     script.write_text(HEAD + textwrap.dedent(SCENES[scene]))
     place = tmp_path / "disk"
     place.mkdir()
-    mounted = f'mount -t {disk} -o size=6m none {place} && exec "$0" "$@"'
+    mounted = f'mount -t {disk} -o size=6m,nr_inodes=300 none {place} && exec "$0" "$@"'
     done = subprocess.run(
         [
             "unshare",

@@ -51,7 +51,7 @@ def run(
     figure.detail = {"lives": 0}
     image: Image = {}
     ward, life = Ward(), first_life
-    with tempfile.TemporaryDirectory(dir=_memory()) as place:
+    with tempfile.TemporaryDirectory(dir=memory()) as place:
         work, there = Path(place) / "work", Path(place) / "there"
         work.mkdir()
         there.mkdir()
@@ -113,7 +113,7 @@ def _cut(
     return after
 
 
-def _memory() -> str | None:
+def memory() -> str | None:
     """This returns a folder in memory where there is one: 10,000 cuts wear out a disk too."""
     return "/dev/shm" if Path("/dev/shm").is_dir() else None
 

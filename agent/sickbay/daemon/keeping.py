@@ -37,7 +37,7 @@ HANGS_TOLD_S = 30.0  # a card may well think for some seconds: nobody need be to
 CARRIED_OUT_S = 5.0  # how long the answer to an order waits for the disk and the relay; the CLI waits 10
 SNAPSHOT_S = 900.0
 SNAPSHOT_S_MAX = 7200.0
-SNAPSHOTS_DAY_BYTES = 2_500_000  # what they may cost on a quiet day: a big snapshot comes more rarely
+SNAPSHOTS_DAY_BYTES = 2_000_000  # what they may cost on a quiet day: a big snapshot comes more rarely
 COMPANY_S = 600.0  # how long what is not urgent waits from 60 % of a day's bytes on, and from 90 % what is not critical
 _OVERHEAD_BYTES = 8 * 4096  # of a commit beside its snapshot
 
@@ -153,7 +153,8 @@ class Keeping:
         late = self._due_s is not None and self._loop.time() >= self._due_s
         drives, self._drives = self._drives, []
         if (self._act_now or late or last) and not self._thread.hangs():
-            await self._commit(self._act_now or last or self.journal.wear.thrift() == 0 or bool(self._held.rows))
+            lasting = self._lasting and not self.journal.wear.thrift()
+            await self._commit(bool(self._act_now or last or self._held.rows or lasting))
         elif late:
             self._due_s = self._loop.time() + LAZY_S
         for drive in drives:
@@ -237,7 +238,7 @@ class Keeping:
 
     def status(self) -> dict[str, Any]:
         """This returns how the disk is worn, how it is, and what was left out."""
-        wear, journal = self.journal.wear, self.journal
+        journal, wear = self.journal, self.journal.wear
         day_bytes, day_bursts = wear.day()
         return {
             "bytes_written": wear.bytes,  # ever, by our own count: what the flash has to bear
@@ -285,8 +286,7 @@ class Keeping:
         self._events.append(event)
 
     def _drop(self, kind: str, count: int = 1) -> None:
-        if count:
-            self.dropped[kind] = self.dropped.get(kind, 0) + count
+        self.dropped[kind] = self.dropped.get(kind, 0) + count
 
     async def _commit(self, with_state: bool) -> None:
         """This writes through the one journal thread. A full disk is told once, and costs nothing but its own records."""

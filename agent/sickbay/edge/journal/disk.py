@@ -1,11 +1,12 @@
 """This is the one connection to the database, the log beside it, and the lock on their folder."""
 
 import contextlib
+import errno
 import fcntl
+import os
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO
 
 from sickbay.edge.journal import ballast, room, schema
 from sickbay.edge.journal.wear import PAGE_BYTES, Wear
@@ -52,7 +53,9 @@ class Disk:
     def close(self) -> None:
         """This lets file and folder go."""
         self.disconnect()
-        self._lock.close()
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
 
     def account(self, short: bool) -> None:
         """This counts what a commit wrote, and folds a long log into the database."""
@@ -66,11 +69,24 @@ class Disk:
         db = self._db
         assert db is not None
         with contextlib.suppress(sqlite3.Error):  # no room: the next commit tries again
+            pages = self._log_pages()
             busy, _, _ = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
             if not busy:
-                pages = db.execute("PRAGMA page_count").fetchone()[0]
-                self._wear.spend(min(self._log_bytes, pages * PAGE_BYTES), 1)
+                self._wear.spend(pages * PAGE_BYTES, 1)
                 self._log_bytes = 0
+
+    def _log_pages(self) -> int:
+        """This returns how many pages of the database the log holds, each once: so much does folding it in write.
+
+        https://www.sqlite.org/fileformat2.html, 4.1: a header of 32 bytes, then frames, each a header of 24 that begins with
+        the page's number, and the page.
+        """
+        pages: set[bytes] = set()
+        with contextlib.suppress(OSError), Path(f"{self.folder / schema.FILE}-wal").open("rb") as log:
+            for at in range(32, self._log_bytes, 24 + PAGE_BYTES):
+                log.seek(at)
+                pages.add(log.read(4))
+        return len(pages)
 
     def make_room(self) -> None:
         """This frees what a full disk leaves to free: the ballast, then the log's own room."""
@@ -122,18 +138,28 @@ def unwritable(folder: Path, why: str) -> str:
     return f"{folder}: the state folder cannot be written ({why}); not opened. {mend}"
 
 
-def _take(folder: Path) -> IO[bytes]:
+def _take(folder: Path) -> int:
     """This returns the held lock on the folder: two daemons on one journal would undo each other's work."""
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o750)
-        lock = (folder / "sickbay.lock").open("ab")
+        lock = _lock_file(folder)
     except OSError as error:
         raise StoreError(unwritable(folder, error.strerror or str(error))) from None
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
-        lock.close()
+        os.close(lock)
         raise StoreError(
             f"{folder}: another sickbay is at work with this state folder; not opened. Stop it, or set paths.state"
         ) from None
     return lock
+
+
+def _lock_file(folder: Path) -> int:
+    """This returns an open file to lock: on a disk without room for one more, the folder itself."""
+    try:
+        return os.open(folder / "sickbay.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+    return os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -76,10 +76,8 @@ class Journal:
             self._reader()
         except (sqlite3.Error, OSError) as error:
             self._disk.disconnect()
-            if room.is_read_only(folder) or schema.primary_code(error) in (
-                sqlite3.SQLITE_READONLY,
-                sqlite3.SQLITE_CANTOPEN,
-            ):
+            closed = schema.primary_code(error) in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
+            if room.is_read_only(folder) or (closed and not room.is_full(folder)):
                 raise StoreError(unwritable(folder, str(error))) from None
             self._ill(error)
         self.look()

@@ -39,7 +39,7 @@ def is_full(folder: Path) -> bool:
         found = os.statvfs(folder)
     except OSError:
         return False
-    return found.f_bavail * found.f_frsize < FULL_BYTES
+    return found.f_bavail * found.f_frsize < FULL_BYTES or bool(found.f_files and not found.f_favail)
 
 
 def is_read_only(folder: Path) -> bool:
