@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +25,21 @@ _TYPES = {"opened": wire.OPENED, "updated": wire.UPDATED, "closed": wire.CLOSED}
 class Envelopes:
     """What every message of this device has in common."""
 
-    def __init__(self, device: str, model: str, prefix: str, consent: str, clock: Clock, boot: int) -> None:
+    def __init__(
+        self,
+        device: str,
+        model: str,
+        prefix: str,
+        consent: str,
+        clock: Clock,
+        boot: int,
+        *,
+        quality: Callable[[], str] = time_quality,
+        wall_s: Callable[[], float] = time.time,
+    ) -> None:
         self._device, self._model, self._prefix, self._consent = device, model, prefix, consent
         self._clock, self._boot = clock, boot
+        self._quality, self._wall_s = quality, wall_s
         self.shed: dict[str, int] = {}  # messages that will never leave, by severity: the fleet must know of the gap
 
     def rows(self, effects: Iterable[Effect]) -> list[OutboxRow]:
@@ -57,7 +69,7 @@ class Envelopes:
         topic = wire.topic(self._prefix, self._device, "up/answer")
         kind = "obeyed" if effect.obeyed else "refused"
         id_ = effect.effect_id
-        return OutboxRow(id_, id_, "minor", kind, topic, payload, time.time(), self._consent)
+        return OutboxRow(id_, id_, "minor", kind, topic, payload, self._wall_s(), self._consent)
 
     def _answered(self, effect: Answer, told: order_wire.Answer) -> bytes:
         return wire.encode(
@@ -68,7 +80,7 @@ class Envelopes:
                 type=order_wire.ANSWERED,
                 subject=effect.order_id,
                 time=self._clock.wall(effect.at_ms),
-                timequality=time_quality(),
+                timequality=self._quality(),
                 data=msgspec.to_builtins(told),
             )
         )
@@ -86,7 +98,7 @@ class Envelopes:
                 type=_TYPES[effect.kind],
                 subject=effect.fault_id,
                 time=self._clock.wall(effect.at_ms),
-                timequality=time_quality(),
+                timequality=self._quality(),
                 data=body,
             )
             payload = wire.encode(event)
@@ -100,7 +112,7 @@ class Envelopes:
             kind=effect.kind,
             topic=topic,
             payload=payload,
-            created=time.time(),
+            created=self._wall_s(),
             consent=self._consent,
             class_=str(effect.body.get("class", "")),
         )
