@@ -50,8 +50,8 @@ class Ear:
     def row(self, row: Mapping[str, float | None], severities: Mapping[str, float], at_ms: int) -> None:
         """This sends one row; one whose readings are all missing never left the board."""
         self._faults.set(severities, at_ms / 1000)
-        # A pty has no serial number by which it could be found under another name.
-        plugged = self._faults.plugged(at_ms / 1000) and not self._faults.renamed()
+        # Another name is found again: the configuration names the link to it, as in /dev/serial/by-id.
+        plugged = self._faults.plugged(at_ms / 1000)
         if plugged and not self._plugged:
             self._plug(at_ms)
         elif not plugged and self._plugged:

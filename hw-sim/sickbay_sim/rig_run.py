@@ -48,12 +48,18 @@ def run(scenario: Scenario, seed: int | None = None, speed: float = SPEED, keep_
     refuse(scenario)
     seed = scenario.seed if seed is None else seed
     speed = min(speed, scenario.period_s / BEAT_S_LEAST, OBD_SPEED_MAX if scenario.port == "obd" else 1e9)
-    passing = [f.until_s - f.at_s for f in scenario.faults if f.until_s is not None and f.kind in LINE_KINDS]
-    speed = min([speed, *(max(1.0, seconds / (rig_story.LINE_S + 2)) for seconds in passing)])
+    speed = min([speed, *(max(1.0, seconds / (rig_story.LINE_S + 2)) for seconds in _passing(scenario))])
     if not speed >= 1e-3:
         raise RigError(f"{scenario.name}: speed {speed:g} makes no sense. Try {SPEED:g}")
     with tempfile.TemporaryDirectory(prefix="sickbay-rig-") as folder:
         return asyncio.run(Play(scenario, seed, speed, keep_rows, Path(folder)).go())
+
+
+def _passing(scenario: Scenario) -> list[float]:
+    """This returns how long each fault of the line lasts, of those that pass."""
+    found = [fault for fault in scenario.faults if fault.kind in LINE_KINDS]
+    come_and_go = [fault.over_s for fault in found if fault.shape == "intermittent"]
+    return come_and_go + [f.until_s - f.at_s for f in found if f.until_s is not None and f.shape != "intermittent"]
 
 
 def refuse(scenario: Scenario) -> None:
