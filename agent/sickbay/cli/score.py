@@ -14,6 +14,7 @@ from sickbay.core.reading import Reading
 from sickbay.errors import SickbayError
 
 PART = "stream"
+SLOW_SCORE_MOST = 9.0  # of what lasts: beyond it only what is new counts, where rows are minutes apart
 
 
 class ScoreError(SickbayError, ValueError):
@@ -56,6 +57,7 @@ class Stream:
         self._row = self._node.ward.rows[PART]
         self._at_ms = 0
         self._every_ms = every_ms
+        self._over: set[int] = set()  # signals that were over their limit in the present alarm
 
     def answer(self, sample: Sample) -> Answer:
         """This returns the verdict on one sample; a missing reading is simply not fed."""
@@ -72,19 +74,44 @@ class Stream:
         return self._verdict()
 
     def _verdict(self) -> Answer:
-        view = self._row.view
+        view, slow = self._row.view, self._row.view.slow
         if view.learning:
             return Answer(0.0, False, None)
         blame = view.blame()
         score, alarm = view.score, view.alarm
+        self._over = self._over | {index for index, much in enumerate(blame) if much >= 1.0} if alarm else set()
+        accused = set(self._over)
         failing = {index for index, _ in view.sensor_faults}
+        if slow is not None:
+            failing.update(slow.wild)
         for index, channel in enumerate(self._row.members):
-            if index in failing or channel.failing:
-                blame[index] = max(blame[index], 2.0 * max(1.0, *blame))
-                score = max(score, 1.5)
+            if channel.failing:
+                failing.add(index)
             # A single impossible value is not yet a fault: the qualification decides, as in the daemon.
-            alarm = alarm or index in failing or any(entry.test_failed for _, entry in channel.active)
-        return Answer(_finite(score), alarm, [_finite(b) for b in blame])
+            if any(entry.test_failed for _, entry in channel.active):
+                accused.add(index)
+                alarm = True
+        if failing:
+            score = max(score, 1.5)
+            # Where rows are minutes apart, one may be all that there ever is of a fault.
+            alarm = alarm or slow is not None or bool(view.sensor_faults)
+        if slow is not None:
+            score = score / (1.0 + score / SLOW_SCORE_MOST) + slow.news
+        return Answer(
+            _finite(score), alarm, [_share(b, index in failing, index in accused) for index, b in enumerate(blame)]
+        )
+
+
+def _share(much: float, failing: bool, accused: bool) -> float:
+    """This returns a signal's share in the blame: 1 to 3 where it is over its own limit or fails, else less than half of that.
+
+    An alarm lingers on below the limits: who was over them in it stays accused, and nobody else becomes so.
+    """
+    if failing:
+        return 2.0 + min(1.0, 0.01 * much)
+    if much >= 1.0:
+        return 2.0 - 1.0 / min(much, 1e12)
+    return 0.45 + 0.04 * much if accused else 0.2 * much
 
 
 def arguments(parser: argparse.ArgumentParser, verb: str) -> None:

@@ -8,6 +8,7 @@ from sickbay.core.chart import NOISY, SPIKED, SPIKY, STUCK, TIMESCALES, Chart
 from sickbay.core.equipment import Signal
 from sickbay.core.excitation import Follower
 from sickbay.core.residual import ResidualView
+from sickbay.core.slow import SLOW_S, SlowView, reach
 
 MONTH_S = 30.0 * 86400.0
 CHANCE_MOST = 1e-3  # of a false alarm a row, however slow the cadence
@@ -39,6 +40,7 @@ class PartView:
         self.names = [s.name for s in signals]
         self.learn_rows = min(max(LEARN_ROWS_LEAST, learn_rows), LEARN_ROWS_MOST)
         every_s = max(0.001, min((s.every_ms for s in signals), default=1000) / 1000.0)
+        self.every_s = every_s
         self.chance = min(CHANCE_MOST, max(false_alarms_per_month, 1e-6) * every_s / MONTH_S)
         self.prior = prior if prior is not None and [s.name for s in prior.signals] == self.names else None
         self.learning = True
@@ -60,6 +62,7 @@ class PartView:
         self._shock = 0.0
         self._noisy_rows = 0
         self._followers: list[Follower] = []
+        self.slow: SlowView | None = None  # of a part whose rows are a minute or more apart
         self._residual = ResidualView(len(self.names), self.learn_rows, self.chance)
 
     def step(self, row: Sequence[float | None], at_ms: int) -> None:
@@ -67,6 +70,8 @@ class PartView:
         if self.learning:
             self._learn(row)
             return
+        if self.slow is not None:
+            self.slow.step(row, self._masked)
         first = second = third = 0.0
         blame, masked = self._blame, self._masked
         marked = 0
@@ -185,9 +190,11 @@ class PartView:
         """This ends an alarm and starts the charts from their levels: the part was off, and is on again."""
         self.score, self.alarm, self.since_ms, self._over, self._shock = 0.0, False, None, 0, 0.0
         self.sensor_faults = []
-        self._followers = [Follower(f.signal, f.peer, f.least) for f in self._followers]
+        self._followers = [f.afresh() for f in self._followers]
         self._blame = [0.0] * len(self.names)
         self._residual.rest()
+        if self.slow is not None:
+            self.slow.rest()
         for chart in self._charts:
             chart.rest()
 
@@ -195,7 +202,7 @@ class PartView:
         """This returns what the rows heard so far teach, and those rows standardised; None where they are too few."""
         if not self.learning or len(self._rows) < LEARN_ROWS_LEAST:
             return None, []
-        learnt = baseline.learn(self.names, self._rows, self.chance)
+        learnt = baseline.learn(self.names, self._rows, self.chance, None, self._reach())
         return learnt, baseline.standardised(learnt, self._rows)
 
     def forget(self) -> None:
@@ -204,6 +211,7 @@ class PartView:
         self.score, self.alarm, self.since_ms, self._over, self._shock = 0.0, False, None, 0, 0.0
         self.sensor_faults = []
         self._rows, self._learnt, self._charts, self._followers = [], None, [], []
+        self.slow = None
         self._blame = [0.0] * len(self.names)
         self._residual = ResidualView(len(self.names), self.learn_rows, self.chance)
 
@@ -221,13 +229,17 @@ class PartView:
             self.settled_anew = True
             self.rows_left = max(1, self.learn_rows - len(self._rows))
             return
-        learnt = baseline.learn(self.names, self._rows, self.chance, self.prior)
+        learnt = baseline.learn(self.names, self._rows, self.chance, self.prior, self._reach())
         self._go(learnt, baseline.replayed(learnt, self._rows))
 
+    def _reach(self) -> float:
+        return reach(self.every_s, len(self._rows), self.chance)
+
     def _go(self, learnt: Learnt, charts: list[Chart]) -> None:
+        self.slow = SlowView(self._rows, self.chance) if self.every_s >= SLOW_S else None
         self._learnt, self._charts, self._rows = learnt, charts, []
         self._share = 1.0 / (1.2 * learnt.joint)
-        self._followers = [Follower(f.signal, f.peer, f.least) for f in learnt.followers]
+        self._followers = [f.afresh() for f in learnt.followers]
         self.learning, self.rows_left = False, 0
 
     def _standing(self, row: Sequence[float | None]) -> list[int]:
@@ -254,5 +266,5 @@ class PartView:
         if self._noisy_rows >= NOISY_ROWS and all(b < 0.5 for j, b in enumerate(self._blame) if j != noisy[0]):
             faults.append((noisy[0], "noise"))
         self.sensor_faults = faults
-        if sum(1 for mark in marks if mark & SPIKED) >= 2:
+        if self.slow is None and sum(1 for mark in marks if mark & SPIKED) >= 2:
             self._shock = SHOCK

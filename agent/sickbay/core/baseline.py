@@ -40,7 +40,9 @@ class Learnt(msgspec.Struct):
     followers: list[Follower] = []  # signals that move with a peer
 
 
-def learn(names: Sequence[str], rows: Sequence[Row], chance: float, prior: Learnt | None = None) -> Learnt:
+def learn(
+    names: Sequence[str], rows: Sequence[Row], chance: float, prior: Learnt | None = None, reach: float = 1.0
+) -> Learnt:
     """This returns what normal is, from fault-free rows. `chance` is that of a false alarm a row, of the whole part.
 
     From `prior`, another operating point of the same kind of part, only ratios are taken: how much each signal wanders
@@ -53,12 +55,14 @@ def learn(names: Sequence[str], rows: Sequence[Row], chance: float, prior: Learn
         column = [row[j] for row in rows]
         signal = _at_rest(name, column, chance)
         if not signal.blind and signal.scale > 0.0:
-            _in_motion(signal, column, chance, known.get(name))
+            _in_motion(signal, column, chance, known.get(name), reach)
         elif not signal.blind:
             signal.limits = [1.0] * len(TIMESCALES)
         signals.append(signal)
     learnt = Learnt(signals, len(rows))
     learnt.followers = excitation.learn(rows)
+    for follower in learnt.followers:
+        follower.least, follower.lenient = follower.least * reach, reach > 1.0
     learnt.joint = max(1.0, JOINT * _largest_combined(learnt, rows))
     return learnt
 
@@ -129,7 +133,9 @@ def _at_rest(name: str, column: Sequence[float | None], chance: float) -> Signal
     )
 
 
-def _in_motion(signal: SignalLearnt, column: Sequence[float | None], chance: float, prior: SignalLearnt | None) -> None:
+def _in_motion(
+    signal: SignalLearnt, column: Sequence[float | None], chance: float, prior: SignalLearnt | None, reach: float
+) -> None:
     """What the chart's own statistics do on these rows, and where alarms therefore begin."""
     chart = Chart(signal)
     chart.start([v for v in column[:START_ROWS] if v is not None])
@@ -154,13 +160,19 @@ def _in_motion(signal: SignalLearnt, column: Sequence[float | None], chance: flo
     signal.limits.append(max(limit(noise, chance), NOISE_LEAST * step_ms))
     signal.spike = max(limit(aways, chance), SPIKE * max(aways))
     signal.low, signal.high = min(slows), max(slows)
+    signal.limits = [most * reach for most in signal.limits]
+    signal.spike *= reach
     if len(levels) > 2 * PACE_ROWS:
         moves = (abs(b - a) for a, b in zip(levels, levels[PACE_ROWS:], strict=False))
         signal.pace = PACE * max(max(moves) / PACE_ROWS, TINY)
 
 
 def _limits(
-    signal: SignalLearnt, seen: Sequence[Sequence[float]], step_ms: float, chance: float, prior: SignalLearnt | None
+    signal: SignalLearnt,
+    seen: Sequence[Sequence[float]],
+    step_ms: float,
+    chance: float,
+    prior: SignalLearnt | None,
 ) -> None:
     """Limits of the four level statistics: so many deviations as the chance asks, more where little is known.
 

@@ -32,6 +32,13 @@ class Follower(msgspec.Struct):
     smooth: float | None = None  # of the peer, now
     start: float = 0.0  # of the peer, when the signal last moved
     out_rows: int = 0  # rows for which the peer has been farther than `least`
+    lenient: bool = (
+        False  # `least` grows when the signal moves on by itself: two weeks do not show what may part the two
+    )
+
+    def afresh(self) -> "Follower":
+        """This returns the same pair before its first reading."""
+        return Follower(self.signal, self.peer, self.least, lenient=self.lenient)
 
 
 def learn(rows: Sequence[Row]) -> list[Follower]:
@@ -53,6 +60,8 @@ def step(followers: Sequence[Follower], row: Row) -> list[int]:
         if value is None or f.smooth is None:
             continue
         if value != f.value:
+            if f.lenient and f.out_rows >= ROWS:
+                f.least = min(2.0 * f.least, max(f.least, MARGIN * abs(f.smooth - f.start)))
             f.value, f.start, f.out_rows = value, f.smooth, 0
         elif abs(f.smooth - f.start) > f.least:
             f.out_rows += 1

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from sickbay.core import afar, fault
+from sickbay.core.abrupt import Abrupt, Leaps
 from sickbay.core.anomaly import PartView
 from sickbay.core.bars import Bar
 from sickbay.core.baseline import Learnt
@@ -24,10 +25,14 @@ from sickbay.core.disagreement import Disagreement
 from sickbay.core.estimate import Relations
 from sickbay.core.excitation import Follower
 from sickbay.core.fault import Entry, Memory
+from sickbay.core.news import Newness, News
 from sickbay.core.quarantine import OUT_OF_SERVICE, Record, State
 from sickbay.core.reading import Quality
 from sickbay.core.residual import ResidualView
+from sickbay.core.season import Season
+from sickbay.core.slow import SlowView
 from sickbay.core.standing import Standing
+from sickbay.core.tails import Tail
 from sickbay.core.trend import TimeLeft, Trend
 from sickbay.core.triage import TriageState
 from sickbay.core.ward import Ward
@@ -37,9 +42,8 @@ FORMAT = 1
 MAGIC = b"sickbay memory\n"
 SEAL_BYTES = 16
 _UNREADABLE = (msgspec.MsgspecError, KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError)
-_CLASSES: dict[str, type] = {
-    c.__name__: c for c in (PartView, Chart, ResidualView, SignalChecks, Disagreement, Trend, Relations)
-}
+_VIEWS = (PartView, Chart, ResidualView, SlowView, Abrupt, Leaps, News, Newness, Season, Tail)
+_CLASSES: dict[str, type] = {c.__name__: c for c in (*_VIEWS, SignalChecks, Disagreement, Trend, Relations)}
 _STRUCTS: dict[str, type[msgspec.Struct]] = {
     c.__name__: c
     for c in (Learnt, SignalLearnt, Follower, Case, Overlay, Entry, Record, TimeLeft, TriageState, Standing, Bar)

@@ -5,6 +5,12 @@ from collections.abc import Sequence
 
 TAIL_SHARE = 0.1  # of the values: what counts as the tail
 Z95 = 1.64  # one-sided 95 %: how cautious a tail fitted to few values is
+FAR_IN_TAIL = -math.log(TAIL_SHARE)  # -ln p where the tail starts
+EXCESS_LEAST = 0.05  # of the start: a statistic that hardly varied says little of its tail
+TAIL_TINY = 1e-9
+TAIL_ROWS_MOST = 20_000  # behind a tail that goes on learning: it forgets what is older
+TAUGHT_MOST = 5.0  # mean excesses that one value may teach
+IMPROBABLE_MOST = 1e4
 
 
 def autocorrelation_rows(values: Sequence[float]) -> float:
@@ -74,3 +80,41 @@ def upper_quantile(chance: float) -> float:
         else:
             high = middle
     return round(low, 9)
+
+
+class Tail:
+    """This is an exponential tail that goes on learning: how improbable a value of one statistic (0 or more) is.
+
+    Begun on learning rows; afterwards each value moves the tail's start and its mean excess a little, one over the rows seen.
+    What lies far out teaches no more than `TAUGHT_MOST` mean excesses at a time: what recurs becomes normal, a fault does not.
+    """
+
+    __slots__ = ("excess", "rows", "start", "tailed")
+
+    def __init__(self, values: Sequence[float]) -> None:
+        ordered = sorted(values)
+        self.rows = len(ordered)
+        self.start = ordered[min(len(ordered) - 1, int(len(ordered) * (1.0 - TAIL_SHARE)))] if ordered else 0.0
+        beyond = [v - self.start for v in ordered if v > self.start]
+        self.tailed = len(beyond) + 1  # values behind the excess
+        self.excess = math.fsum(beyond) / len(beyond) if beyond else 0.0
+        self.excess = max(self.excess, EXCESS_LEAST * self.start, TAIL_TINY)
+
+    def improbable(self, value: float) -> float:
+        """This returns -ln p of one value, and learns from it."""
+        away = value - self.start
+        gain = 1.0 / min(self.rows + 1, TAIL_ROWS_MOST)
+        self.rows = min(self.rows + 1, TAIL_ROWS_MOST)
+        move = (
+            6.0 * self.excess * gain
+        )  # in one row out of ten up by nine tenths, else down by one: it rests at a tenth
+        if away > 0.0:
+            found = FAR_IN_TAIL + away / self.excess
+            self.start += move * (1.0 - TAIL_SHARE)
+            self.tailed = min(self.tailed + 1, TAIL_ROWS_MOST)
+            self.excess += max(1.0 / self.tailed, gain) * (min(away, TAUGHT_MOST * self.excess) - self.excess)
+        else:
+            found = FAR_IN_TAIL * value / self.start if self.start > 0.0 else 0.0
+            self.start -= move * TAIL_SHARE
+        self.excess = max(self.excess, 0.02 * abs(self.start), TAIL_TINY)
+        return found if found < IMPROBABLE_MOST else IMPROBABLE_MOST
