@@ -18,6 +18,9 @@ FAN = ill("fan", 150.0, 400.0, "fan_fail", "part")
         (100.0, "flow", "sensor", Meaning.RIGHT, 0),
         (120.0, "current", "sensor", Meaning.WRONG, 0),
         (120.0, "pump", "unknown", Meaning.UNKNOWN, 0),
+        (120.0, "flow", "unknown", Meaning.UNKNOWN, 0),  # the right place, and nobody is blamed
+        (450.0, "fan", "unknown", Meaning.UNKNOWN, 1),  # so, too, soon after the end
+        (160.0, "fan", "surroundings", Meaning.WRONG, 1),  # whoever reads that looks around the machine
         (200.0, "flow", "sensor", Meaning.RIGHT, 0),
         (300.0, "flow", "sensor", Meaning.RIGHT, 0),  # recent
         (300.0, "current", "sensor", Meaning.WRONG, 1),  # the fan is still ill: a cause, another name
@@ -91,7 +94,7 @@ def test_an_update_counts_only_when_it_blames_something_else() -> None:
     found = words(played([SENSOR, FAN], told).run)
     assert [(w.told.at_s, w.meaning) for w in found] == [
         (110.0, Meaning.RIGHT),
-        (155.0, Meaning.RIGHT),
+        (155.0, Meaning.UNKNOWN),
         (165.0, Meaning.RIGHT),
     ]
 

@@ -4,7 +4,8 @@ Every figure of the card that speaks of right, wrong or false rests on `meaning`
 
 - An illness is *in force* from its onset to its end, and is *recent* for AFTER_S after its end.
 - A word is RIGHT if it names what an illness in force or recent may be blamed for: a name in `blamed`, the target itself, or,
-  for an illness of the line or the surroundings, its layer.
+  for an illness of the line or the surroundings, its layer. Who is sent to look at the line or around the machine for a
+  sensor's or part's illness is sent wrong, whatever name stands beside. A word that claims no layer is UNKNOWN instead.
 - Else it is UNKNOWN if it claims no layer while an illness is in force, and WRONG if it claims one: the alarm had a cause.
 - Else it is FALSE: nothing was in force. What is told of a neighbour after the end is false, too.
 
@@ -94,7 +95,9 @@ def recent(illness: Illness, at_s: float) -> bool:
 
 def names(illness: Illness, target: str, layer: str) -> bool:
     """This returns whether a blamed target answers an illness."""
-    return target in illness.blamed or target == illness.target or (illness.layer in WIDE and layer == illness.layer)
+    if layer in WIDE:
+        return layer == illness.layer or (illness.layer in WIDE and target in (illness.target, *illness.blamed))
+    return target in (illness.target, *illness.blamed)
 
 
 def meaning(run: Run, at_s: float, target: str, layer: str = "") -> tuple[Meaning, int | None]:
@@ -107,7 +110,7 @@ def meaning(run: Run, at_s: float, target: str, layer: str = "") -> tuple[Meanin
     past = sorted((i for i, ill in enumerate(truth) if recent(ill, at_s)), key=lambda i: -truth[i].onset_s)
     for i in (*now, *past):
         if names(truth[i], target, layer):
-            return Meaning.RIGHT, i
+            return (Meaning.UNKNOWN if layer == "unknown" else Meaning.RIGHT), i
     excuse = next((i for i in now if not is_everyday(run, truth[i])), None)
     if excuse is None:
         return Meaning.FALSE, None

@@ -156,7 +156,7 @@ FIGURES = (
         "blamed",
         'only ever "don\'t know"',
         lambda c: str(c.detection.blame.dont_know),
-        "illnesses of which something was told, but never a layer",
+        "illnesses of which something was told, but never a layer: the place may be right, and nobody is blamed",
         "",
         True,
     ),

@@ -131,7 +131,7 @@ def _definitions() -> list[str]:
         "engine switched off, a load, a hot day, a broker that is gone, a clock that is set, a kill, a line that says "
         "things twice or too often) is none, unless its story expects it to be told.",
         "- **to blame**: the names that the simulator's truth gives for an illness; for the line and the surroundings the layer "
-        "does, too.",
+        "does, too. A word that claims no layer (unknown) blames nobody, wherever it points.",
         "- **word**: an escalation opened, or updated to another target or layer. A closing says nothing anew.",
     ]
     out += [f"- **{baselines.NAMES[name]}**: {says}." for name, says in baselines.TITLES.items()]
