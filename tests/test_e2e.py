@@ -110,7 +110,8 @@ def test_one_fault_is_one_ticket_and_the_outbox_is_empty_after_the_receipt(story
     (ticket,) = story.open_tickets
     assert (ticket["id"], ticket["device"], ticket["target"]) == (story.case["id"], "loop-1", "outlet_temp")
     assert (ticket["class"], ticket["layer"], ticket["state"]) == ("stuck", "sensor", "open")
-    assert story.told["outbox"] == {"rows": 0, "bytes": 0, "shed": {}, "healthy": True}
+    shed_by: dict[str, dict[str, int]] = {"class": {}, "why": {}}
+    assert story.told["outbox"] == {"rows": 0, "bytes": 0, "shed": {}, "shed_by": shed_by, "healthy": True}
     assert next(f for f in story.told["faults"] if f["id"] == story.case["id"])["delivered"] is True
     escalations = [e for e in story.unit.events() if e["kind"] == "escalate" and e["name"] == story.case["id"]]
     assert len({e["revision"] for e in escalations}) == len(escalations), "no revision was told twice"
