@@ -374,3 +374,13 @@ def test_a_masked_signal_without_a_twin_is_stood_in_for_by_an_estimate_marked_as
     assert "an estimate from its peers" in told["done"] and "give or take" in told["stands_in"]
     j.order("release", "room")
     assert report.status(j.node.ward, str)["signals"]["level"]["substitute"] is None
+
+
+def test_a_sensor_that_its_peers_leave_behind_is_silent_soon_even_where_the_line_pauses() -> None:
+    """A cheap line drops seconds, and yet the one sensor that stays away while the others speak is found at once."""
+    pauses = {second for second in range(20, 400, 60) for second in range(second, second + 7)}
+    through = [s for s in range(ILL + 30) if s not in pauses]
+    j = Journey(equipment()).run(rows(through, falls_silent(["room"], ILL)))
+    opened = next(e for e in j.told("room") if e.kind == "opened")
+    assert opened.body["class"] == "silent" and opened.at_ms <= (ILL + 7) * 1000
+    assert not j.told("bus")

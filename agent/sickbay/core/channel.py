@@ -24,6 +24,7 @@ class Channel:
         "estimate",
         "failing",
         "masked",
+        "missed",
         "quality",
         "ring",
         "rows",
@@ -45,6 +46,7 @@ class Channel:
         self.active: list[tuple[int, Entry]] = []  # (bit, entry) still on the move: the others need no step
         self.silent = False
         self.masked = False
+        self.missed = False  # a row was closed without it since it last spoke
         self.substitute: str | None = None
         self.estimate: tuple[float, float] | None = None  # value and standard error, where no other signal can stand in
         limited = spec.limit_low is not None or spec.limit_high is not None

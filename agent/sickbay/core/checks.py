@@ -46,9 +46,9 @@ class SignalChecks:
     """One signal's checks. `step` returns the failed ones as bits; `tested` says which could be judged at all."""
 
     __slots__ = (
-        "_agreed", "_arrived_ms", "_centre", "_every_ms", "_gap_ms", "_heard", "_high", "_learn_rows", "_low", "_next_ms",
-        "_next_value", "_patience", "_rate_ms", "_reference", "_reference_ms", "_seen", "_sentinels", "_silent_ms", "_spread",
-        "_step_least_ms", "_tested_good", "tested",
+        "_agreed", "_arrived_ms", "_centre", "_every_ms", "_gap_ms", "_heard", "_high", "_learn_rows", "_low", "_missed_limit_ms",
+        "_missed_ms", "_next_ms", "_next_value", "_patience", "_rate_ms", "_reference", "_reference_ms", "_seen", "_sentinels",
+        "_silent_ms", "_spread", "_step_least_ms", "_tested_good", "tested",
     )  # fmt: skip
 
     def __init__(self, signal: Signal, learn_rows: int = 0) -> None:
@@ -65,7 +65,8 @@ class SignalChecks:
         self._heard = 0
         self._gap_ms = 0  # the longest between two readings while it was learnt
         self._patience = 1
-        self._silent_ms = 0
+        self._missed_ms = 0  # the same for rows in which others spoke
+        self._silent_ms = self._missed_limit_ms = 0
         self._set_silence()
         self._tested_good = BAD_VALUE | SILENT | SENTINEL
         if signal.low is not None or signal.high is not None:
@@ -125,6 +126,15 @@ class SignalChecks:
             self._arrived_ms = at_ms
         return at_ms - self._arrived_ms > self._silent_ms
 
+    def left_out(self, at_ms: int) -> bool:
+        """This returns whether its peers on the line have spoken without it for too long."""
+        return self.quiet_ms(at_ms) > self._missed_limit_ms
+
+    def learn_missed(self, at_ms: int) -> None:
+        """This takes in how long the signal itself may be missing from rows in normal running."""
+        if self._heard < self._learn_rows:
+            self._missed_ms = max(self._missed_ms, at_ms - self._arrived_ms)
+
     def next_deadline_ms(self) -> int | None:
         """This returns when the signal becomes silent if nothing comes; None before it was first asked or read."""
         return None if self._arrived_ms < 0 else self._arrived_ms + self._silent_ms + 1
@@ -153,6 +163,8 @@ class SignalChecks:
             usual = SILENT_LEARNING * self._every_ms
         own = min(round(GAP_MARGIN * self._gap_ms), SILENT_MOST * self._every_ms)
         self._silent_ms = self._patience * max(usual, own, SILENT_LEAST_MS)
+        missed = min(round(GAP_MARGIN * self._missed_ms), SILENT_MOST * self._every_ms)
+        self._missed_limit_ms = self._patience * max(SILENT_READINGS * self._every_ms, missed, SILENT_LEAST_MS)
 
     def quiet_ms(self, at_ms: int) -> int:
         """This returns how long nothing came."""

@@ -56,6 +56,7 @@ _CHANNEL = (
     "failing",
     "silent",
     "masked",
+    "missed",
     "substitute",
     "estimate",
     "ring",

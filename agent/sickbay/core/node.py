@@ -6,7 +6,7 @@ restored from its snapshot goes on as if it had never stopped.
 
 from collections.abc import Mapping, Sequence
 
-from sickbay.core import afar, casework, intake, isolating, memory, orders, parts, telling
+from sickbay.core import afar, casework, intake, isolating, lines, memory, orders, parts, telling
 from sickbay.core.baseline import Learnt
 from sickbay.core.diagnosis import Finding
 from sickbay.core.effects import Effect
@@ -40,7 +40,7 @@ class Node:
         if type(fact) is Reading:
             intake.reading(self.ward, fact)
         elif isinstance(fact, LineState):
-            intake.line(self.ward, fact)
+            lines.line(self.ward, fact)
         elif isinstance(fact, Residuals):
             row = self.ward.rows.get(fact.part)
             if row is not None:
@@ -71,7 +71,11 @@ class Node:
             casework.driven(ward, receipt)
             return
         fault_id, _, revision = receipt.effect_id.rpartition(".r")
-        case = ward.triage.committed(fault_id, int(revision)) if receipt.ok and revision.isdigit() else None
+        if not receipt.ok:
+            ward.triage.retell(fault_id, ward.now_ms)  # the fleet has lost it: a store that came back from a backup
+            ward.soon(ward.now_ms)
+            return
+        case = ward.triage.committed(fault_id, int(revision)) if revision.isdigit() else None
         if case is not None:
             ward.emit("acknowledged", fault_id, revision=int(revision), target=case.target)
 
@@ -88,7 +92,7 @@ class Node:
         now = ward.now_ms
         for channel in ward.channels.values():
             if not channel.silent and channel.checks.overdue(now):
-                intake.fell_silent(ward, channel, now)
+                lines.fell_silent(ward, channel, now)
         for row in ward.rows.values():
             if row.seen and now - row.opened_ms >= parts.ROW_WAITS * row.period_ms:
                 parts.close_row(ward, row, now)

@@ -1,6 +1,6 @@
 """This follows the parts: rows that fill up, sensor faults that the view finds, and an alarm from its rise to its diagnosis."""
 
-from sickbay.core import casework, isolating, story, telling
+from sickbay.core import casework, isolating, lines, story, telling
 from sickbay.core.channel import PartRow
 from sickbay.core.diagnosis import ACCUSED, Finding, part_anomaly
 from sickbay.core.effects import Question
@@ -19,6 +19,8 @@ RECHECK_ROWS = 10  # how often an unknown cause is looked at again while the ala
 def close_row(ward: Ward, row: PartRow, at: int) -> None:
     """This hands a part's row to its view, and takes up what the view says."""
     values = row.row
+    if row.seen != row.full:
+        lines.missed(ward, row, at)
     row.row = [None] * len(values)
     row.seen = 0
     row.at_ms = at

@@ -229,6 +229,12 @@ def _past(ward: Ward, target: str) -> list[dict[str, Any]]:
     ]
 
 
-def digest(ward: Ward) -> list[tuple[str, int]]:
-    """This returns the open faults that were told, each with its latest revision."""
-    return [(c.id, c.revision) for c in ward.triage.open_cases() if c.revision > 0]
+def digest(ward: Ward) -> list[tuple[str, int, int]]:
+    """This returns the open faults that were told, each with its latest revision and the latest that the fleet receipted."""
+    return [(c.id, c.revision, c.overlay.delivered) for c in ward.triage.open_cases() if c.revision > 0]
+
+
+def lately_closed(ward: Ward, most: int = 20) -> list[tuple[str, int, int]]:
+    """This returns the same of the latest faults that were told and are over."""
+    over = [c for c in ward.triage.cases.values() if not c.is_open and c.told == "closed"]
+    return [(c.id, c.revision, c.overlay.delivered) for c in over[-most:]]

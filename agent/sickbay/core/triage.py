@@ -146,6 +146,13 @@ class Triage:
             case.overlay.delivered = min(revision, case.revision)
         return case
 
+    def retell(self, fault_id: str, at_ms: int) -> None:
+        """This lets a fault that was told be told once more, open or closed, within the budget of messages."""
+        case = self.cases.get(fault_id)
+        if case is not None and case.revision > 0:
+            case.told = ""
+            case.due_ms = at_ms
+
     def snapshot(self) -> TriageState:
         """This returns all that must last."""
         return TriageState(list(self.cases.values()), self._minted, self._sent_ms, self.withheld)
