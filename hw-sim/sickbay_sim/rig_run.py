@@ -199,7 +199,9 @@ class Play:
         slow = sum(severity for fault, severity in now.items() if fault.kind == "broker_slow")
         # Both ways are slow: the whole of it is how late an answer comes.
         self._soon(self.stage.door.put(ways[0] if ways else Way.PASS, slow * BROKER_SLOW_S / self.speed / 2))
-        self.unit.fill_disk(any(fault.kind == "disk_full" for fault in now))
+        full = [any(fault.kind == "disk_full" for fault in faults) for faults in (before, now)]
+        if full[0] is not full[1]:
+            self.unit.fill_disk(full[1])
         for fault in now:
             if fault.kind == "kill" and fault not in before:
                 self.unit.kill()
@@ -219,8 +221,6 @@ class Play:
 
     def _read_back(self) -> None:
         """This fills the record with what the daemon and the fleet have written."""
-        if not hasattr(self, "unit"):
-            return
         end_s = self.scenario.seconds
         events = self.unit.events()
         found = rig_story.changes(events, self._time)

@@ -124,7 +124,10 @@ class Unit:
         self._process = None
 
     def fill_disk(self, full: bool) -> None:
-        """This lets no file grow any more, or lets them again: RLIMIT_FSIZE of the running process."""
+        """This lets no file grow any more, or lets them again: RLIMIT_FSIZE of the running process.
+
+        A full tmpfs is no such disk: the daemon's own ballast is freed there, and for a while all is well.
+        """
         if self._process is not None and self._process.poll() is None:
             hard = resource.prlimit(self._process.pid, resource.RLIMIT_FSIZE)[1]
             resource.prlimit(self._process.pid, resource.RLIMIT_FSIZE, (1 if full else hard, hard))
