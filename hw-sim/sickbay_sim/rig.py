@@ -244,9 +244,9 @@ class Rig:
         """This puts what the car's computer knows now behind its diagnostic socket."""
         if self.adapter is not None:
             true = self.patient.true_values()
-            self.socket.engine = encoded(self.last_row)
+            self.socket.engine = encoded(self.last_row or true)
             self.socket.volts = true["battery_voltage"]
-            self.socket.awake = true["engine_rpm"] > 0 and bool(self.last_row)
+            self.socket.awake = true["engine_rpm"] > 0
 
     def _output(self, pin: int, level: int) -> None:
         for relay, relay_pin in self.relays.items():

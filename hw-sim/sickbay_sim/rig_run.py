@@ -26,7 +26,7 @@ from sickbay_sim.wires.broker_door import Way
 __all__ = ["SPEED", "RigError", "StageError", "refuse", "run"]
 
 SPEED = 50.0
-OBD_SPEED_MAX = 20.0  # an adapter answers one question at a time, and a row are nine of them
+OBD_SPEED_MAX = 10.0  # an adapter answers one question at a time, and a row are nine of them
 BEAT_S_LEAST = 0.01  # of real time: what a pty, two processes and one loop keep up with
 RESTART_S = 3.0  # story seconds from a kill to the next start, as systemd's RestartSec
 DRAIN_S = 3.0  # real seconds that the last messages may take to the fleet
