@@ -352,6 +352,21 @@ def test_check_reads_each_value_once_and_names_what_is_missing(tmp_path: Path) -
     assert "the car does not (unable to connect, 12.2 V in the socket)" in asleep
 
 
+def test_check_does_not_wait_for_ever_for_what_never_answers(tmp_path: Path) -> None:
+    """Six speeds are tried; a person at the desk wants an answer before that."""
+
+    async def whole() -> str:
+        car = Car(tmp_path)
+        car.port.plug()
+        car.port.adapter.feed = lambda content, at_s: None  # type: ignore[method-assign]  # a port that hears nothing
+        found = await car.source(timeout_s=0.05).probe(0.1)
+        car.port.unplug()
+        assert not found.ok
+        return found.detail
+
+    assert "no adapter answers within 0.4 s" in asyncio.run(whole())
+
+
 # The parser.
 
 

@@ -17,7 +17,7 @@ from sickbay.core.reading import LineState, Reading
 from sickbay.edge.ports import OPEN_ERRORS, Port, plain_reason
 from sickbay.edge.ports.identity import Devices
 from sickbay.edge.sources import Clock, Probe, Sink
-from sickbay.edge.sources.obd.adapter import Adapter, AdapterGoneError
+from sickbay.edge.sources.obd.adapter import SEARCH, Adapter, AdapterGoneError
 from sickbay.edge.sources.obd.answers import Answer, Kind, supported, volts
 from sickbay.edge.sources.obd.wanted import Plan, Wanted
 
@@ -91,7 +91,18 @@ class ObdSource:
             wait_s = min(wait_s * 2, RETRY_MAX_S)
 
     async def probe(self, wait_s: float) -> Probe:
-        """This asks each signal's value once and says what came; a car that is switched off is no silent hardware."""
+        """This asks each signal's value once and says what came; a car that is switched off is no silent hardware.
+
+        It may take longer than asked: an adapter that has to find the car's protocol needs its time.
+        """
+        patience_s = max(wait_s, SEARCH * self._config.timeout_s)
+        try:
+            async with asyncio.timeout(patience_s):
+                return await self._look()
+        except TimeoutError:
+            return Probe(self.name, False, f"{self._config.port}: no adapter answers within {patience_s:g} s")
+
+    async def _look(self) -> Probe:
         at = self._config.port
         adapter: Adapter | None = None
         try:
