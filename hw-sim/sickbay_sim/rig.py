@@ -1,7 +1,6 @@
 """This is a machine on real wires: a patient on a pty and a pins door, in real time, for an unmodified daemon."""
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -144,9 +143,7 @@ class Rig:
         tasks, self._tasks = self._tasks, []
         for task in tasks:
             task.cancel()
-        for task in tasks:
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        await asyncio.gather(*tasks, return_exceptions=True)  # what ended one of them is for `wait` to say
         self.line.unplug()
         await self.door.close()
 

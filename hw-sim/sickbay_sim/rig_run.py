@@ -6,6 +6,7 @@ as long in the story; the time for which a case waits before it is told is recko
 """
 
 import asyncio
+import contextlib
 import tempfile
 import time
 from collections.abc import Coroutine
@@ -116,7 +117,8 @@ class Play:
 
     async def go(self) -> Run:
         """This tells the whole story and ends all that it started, whatever happens."""
-        try:
+        async with contextlib.AsyncExitStack() as ends:
+            ends.push_async_callback(self.stage.stop)
             await self.stage.start()
             before = f'[device]\nid = "{self.run.device}"\n\n'
             before += f'[paths]\nstate = "{self.folder}/state"\nsocket = "{self.folder}/s.sock"\n\n'
@@ -124,20 +126,21 @@ class Play:
             config = rig_story.configuration(self.scenario, self.speed, str(self.rig.port), before)
             pins = {"GPIOZERO_PIN_FACTORY": "mock", "SICKBAY_PINS_DOOR": str(self.rig.door.path)}
             self.unit = Unit(self.folder, config, pins)
+            ends.push_async_callback(asyncio.to_thread, self.unit.stop)
+            ends.push_async_callback(self.rig.stop)
+            ends.push_async_callback(self._drop_jobs)
             await self.rig.start(moving=False)
             self.unit.launch()
             await self.unit.answers()
             self.rig.move()
             await self._told()
-        finally:
-            for job in tuple(self._jobs):
-                job.cancel()
-            await self.rig.stop()
-            if hasattr(self, "unit"):
-                await asyncio.to_thread(self.unit.stop)
-            await self.stage.stop()
         self._read_back()
         return self.run
+
+    async def _drop_jobs(self) -> None:
+        for job in tuple(self._jobs):
+            job.cancel()
+        await asyncio.gather(*self._jobs, return_exceptions=True)
 
     async def _told(self) -> None:
         """This waits for the story's end, looks at the unit as it is then, and gives the last messages time to arrive."""
@@ -149,7 +152,7 @@ class Play:
         status = await self.unit.status()
         if status is None:
             if not self.unit.killed:
-                self.run.trouble = "the daemon did not answer at the end"
+                self.run.trouble = self.run.trouble or "the daemon did not answer at the end"
             return
         self.run.states = {n: t["state"] for kind in ("signals", "parts") for n, t in status[kind].items()}
         # The machine goes on meanwhile, ill as it is: what comes of that is behind the story's end, and left out.
@@ -211,7 +214,11 @@ class Play:
         """This starts the daemon again. A process takes its second whatever the speed, and the story has counted three for it."""
         self.rig.hold(True)
         self.unit.launch()
-        await self.unit.answers()
+        try:
+            await self.unit.answers()
+        except StageError as error:
+            self.run.trouble = str(error)
+            self._over.set()
         self.rig.hold(False)
 
     def _soon(self, job: Coroutine[Any, Any, Any]) -> None:

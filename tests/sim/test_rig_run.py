@@ -1,14 +1,17 @@
 """Stories told to the real daemon: a car through its adapter, a device that is killed, a broker that goes, a disk that fills."""
 
+import asyncio
 import json
 import subprocess
 import sys
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from sickbay.config import parse
+from sickbay_fleet.embedded_broker import listens
 from sickbay_sim import rig_run, rig_story
 from sickbay_sim.record import Change, Run
 from sickbay_sim.scenario import Fault, Load, Order, Scenario
@@ -79,6 +82,26 @@ def test_a_persons_order_is_given_when_its_time_has_come(runs: dict[str, Run]) -
     order = next(c for c in run.changes if c.kind == "command")
     assert 20 <= order.at_s <= 80 and order.detail["verb"] == "quarantine"
     assert run.relays["fan_relay"][-1][1] is False and run.states["fan"] == "isolated"
+
+
+def test_a_daemon_that_ends_by_itself_ends_the_story_and_leaves_nothing_running() -> None:
+    """The record says so with the last lines of its log; broker and fleet are gone too."""
+    play: list[rig_run.Play] = []
+
+    class Ending(rig_run.Play):
+        def _beat(self) -> None:
+            if not play:
+                play.append(self)
+                assert self.unit._process is not None
+                self.unit._process.terminate()
+                self.unit._process.wait()
+            super()._beat()
+
+    with tempfile.TemporaryDirectory() as folder:
+        run = asyncio.run(Ending(loop("ends", 50), 1, 100.0, False, Path(folder)).go())
+    assert "the daemon ended with 0" in run.trouble and not run.states
+    assert play[0].stage._fleet is not None and play[0].stage._fleet.poll() is not None
+    assert not listens(play[0].stage._broker.port)
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,7 @@ def _scenarios(options: argparse.Namespace) -> int:
     from sickbay_sim.cli.bench import plain, show
     from sickbay_sim.verdict import judge
 
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # broker, fleet and daemon end with us
     found: list[dict[str, Any]] = []
     broken = 0
     try:
