@@ -45,7 +45,7 @@ class Fleet:
 
 def orders(folder: Path, url: str, more: str = "") -> str:
     keys = ", ".join(f'"{folder}/{name}.pub"' for name in ("anna", "bert"))
-    return configuration(folder, f'[mqtt]\nurl = "{url}"\n[orders]\nkeys = [{keys}]\n{more}')
+    return configuration(folder, f'[mqtt]\nurl = "{url}"\n[consent]\ncontext = true\n[orders]\nkeys = [{keys}]\n{more}')
 
 
 @pytest.fixture(params=BROKERS[-1:])  # mosquitto, where there is one

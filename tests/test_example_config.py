@@ -14,6 +14,7 @@ TABLES: dict[str, type[msgspec.Struct]] = {
     "device": config.Device,
     "paths": config.Paths,
     "mqtt": config.Mqtt,
+    "consent": config.ConsentTable,
     "sources.rig": config.SerialLine,
     "sources.pins": config.Gpio,
     "sources.old": config.Replay,

@@ -102,6 +102,7 @@ class Answer(msgspec.Struct, frozen=True):
     who: str = ""  # whose key or keys
     believed: bool = True  # false: refused before the signature was looked at; anybody may have sent that order
     context: dict[str, Any] = {}
+    left_out: dict[str, str] = {}  # what the device's owner did not consent to, and the key of the configuration
 
 
 _envelope = msgspec.json.Decoder(Envelope)

@@ -32,6 +32,7 @@ class Escalation(msgspec.Struct, frozen=True, rename={"class_": "class"}):
     freeze_frame: dict[str, Any] = {}  # {"from_ms", "to_ms", "opened_ms", "signals": {name: [[at_ms, value], ...]}}
     history: dict[str, Any] = {}  # this unit's own: occurrences, first, last, near misses, feedback
     model: str = ""  # the cohort
+    left_out: dict[str, str] = {}  # what would stand here and does not, and why: a line of [consent], or want of room
 
 
 class CloudEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -46,20 +47,32 @@ class CloudEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     datacontenttype: str = "application/json"
     timequality: str = "unsynced"  # extension: synced | unsynced
     historical: bool = False  # extension: true when it waited for a connection
+    # Extensions that order and date messages where the clock was wrong: the device's start, the place of the message in it, and
+    # the time by a clock that only goes forward. All messages of one boot share one offset from it to the wall.
+    boot: int = 0
+    seq: int = 0
+    atms: int = 0
     data: dict[str, Any] = {}
 
 
 class ReceiptMessage(msgspec.Struct, frozen=True):
-    """The fleet's receipt, after its own commit: the CloudEvents ids it holds."""
+    """The fleet's receipt, after its own commit: the CloudEvents ids it holds.
+
+    A store that came back from a backup lacks what was receipted since: `lacks` asks for the stories of those faults once more,
+    `digest` for a digest. Both only repeat what may leave anyhow, which is why they need no signature.
+    """
 
     ids: list[str]
+    lacks: list[str] = []
+    digest: bool = False
 
 
 class OpenFault(msgspec.Struct, frozen=True):
-    """One fault that is open on the device now, and how far its story has come."""
+    """One fault, how far its story has come, and how far the fleet has receipted it."""
 
     id: str
     revision: int
+    delivered: int = 0
 
 
 class Digest(msgspec.Struct, frozen=True):
@@ -69,6 +82,10 @@ class Digest(msgspec.Struct, frozen=True):
     open: list[OpenFault]
     boot: int
     shed: dict[str, int] = {}  # by severity: messages that the device had to throw away, ever
+    closed: list[OpenFault] = []  # the latest that were told and are over: a fleet that lost them can ask
+    time: str = ""  # RFC 3339
+    timequality: str = "unsynced"
+    atms: int = 0  # as in CloudEvent
 
 
 class State(msgspec.Struct, frozen=True):
@@ -81,6 +98,8 @@ class State(msgspec.Struct, frozen=True):
     model: str = ""  # the cohort
     open: int = 0  # faults
     time: str = ""  # RFC 3339
+    timequality: str = "unsynced"
+    atms: int = 0  # as in CloudEvent
 
 
 # RecursionError: ten thousand opening brackets are 10 kB, and anybody who may publish can send them.
@@ -106,10 +125,10 @@ def decode_event(payload: bytes) -> tuple[CloudEvent, Escalation]:
     return event, escalation
 
 
-def decode_receipt(payload: bytes) -> list[str]:
-    """This returns the ids of a receipt, or raises WireError."""
+def decode_receipt(payload: bytes) -> ReceiptMessage:
+    """This returns a receipt, or raises WireError."""
     try:
-        return _receipt.decode(payload).ids
+        return _receipt.decode(payload)
     except _UNREADABLE as error:
         raise WireError(f"receipt: not understood: {error}") from None
 

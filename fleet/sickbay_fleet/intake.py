@@ -97,10 +97,15 @@ class Intake:
             _log.info("connected to %s", self._mqtt.url)
             messages = client.messages
             async for message in messages:
-                batch = [self._arrived(message)]
-                while len(messages) and len(batch) < BATCH_MAX:
-                    batch.append(self._arrived(await anext(messages)))
-                await self._take(client, [each for each in batch if each is not None])
+                came = [message]
+                while len(messages) and len(came) < BATCH_MAX:
+                    came.append(await anext(messages))
+                batch = [(each.retain, arrived) for each in came if (arrived := self._arrived(each)) is not None]
+                await self._take(client, [arrived for _, arrived in batch])
+                for kept, arrived in batch:
+                    # What the broker kept shows who is there. Its digest tells what this store, maybe from a backup, lacks.
+                    if kept and arrived.leaf == "state" and b'"up"' in arrived.payload:
+                        await self._say_to(client, arrived.device, wire.ReceiptMessage([], digest=True))
 
     def _arrived(self, message: aiomqtt.Message) -> Arrived | None:
         parts = str(message.topic).removeprefix(self._mqtt.prefix + "/").split("/")
@@ -110,10 +115,15 @@ class Intake:
     async def _take(self, client: aiomqtt.Client, batch: list[Arrived]) -> None:
         taken = await asyncio.get_running_loop().run_in_executor(self._pool, self._store.take, batch)
         self._tell(taken)
+        for device, lacks in taken.lacks.items():
+            if lacks:
+                await self._say_to(client, device, wire.ReceiptMessage([], lacks=lacks))
         for device, ids in taken.receipts.items():
             for start in range(0, len(ids), _IDS_MAX):
-                payload = wire.encode(wire.ReceiptMessage(ids[start : start + _IDS_MAX]))
-                await _publish(client, wire.topic(self._mqtt.prefix, device, "down/receipt"), payload)
+                await self._say_to(client, device, wire.ReceiptMessage(ids[start : start + _IDS_MAX]))
+
+    async def _say_to(self, client: aiomqtt.Client, device: str, receipt: wire.ReceiptMessage) -> None:
+        await _publish(client, wire.topic(self._mqtt.prefix, device, "down/receipt"), wire.encode(receipt))
 
     def _tell(self, taken: Taken) -> None:
         for line in taken.lines:

@@ -38,7 +38,10 @@ _LATER = """
 CREATE TABLE IF NOT EXISTS answers (
     n INTEGER PRIMARY KEY AUTOINCREMENT, device TEXT NOT NULL, id TEXT NOT NULL, received TEXT NOT NULL, body BLOB NOT NULL,
     UNIQUE (device, id));
+CREATE TABLE IF NOT EXISTS boots (device TEXT NOT NULL, boot INTEGER NOT NULL, offset_s REAL NOT NULL, PRIMARY KEY (device, boot));
 """
+BOOTS_MAX = 50  # of one device, whose clock is known
+LACKS_MAX = 200  # stories that one digest asks for
 
 
 class Taken(msgspec.Struct, frozen=True):
@@ -47,6 +50,7 @@ class Taken(msgspec.Struct, frozen=True):
     receipts: dict[str, list[str]]  # device: ids that the store holds now
     lines: list[str]  # ticket changes, for people
     refused: list[tuple[str, str, str]]  # device, kind, why
+    lacks: dict[str, list[str]] = {}  # device: faults that it told once, and of which this store knows too little
 
 
 class Arrived(msgspec.Struct, frozen=True):
@@ -85,7 +89,7 @@ class Store:
 
     def take(self, batch: Sequence[Arrived]) -> Taken:
         """This takes messages in, in one transaction; raises StoreError, and then nothing of the batch counts."""
-        taken = Taken({}, [], [])
+        taken = Taken({}, [], [], {})
         db = self._db
         try:
             db.execute("BEGIN IMMEDIATE")
@@ -145,8 +149,9 @@ class Store:
         if added.rowcount == 0:
             self._count("duplicates")
             return
+        self._learn_clock(arrived.device, event.boot, event.time, event.timequality, event.atms)
         before = self._story(arrived.device, escalation.fault_id)
-        after = rule.tell(before, event, escalation, self._now())
+        after = rule.tell(before, event, escalation, self._now(), self._offset_s(arrived.device, event.boot))
         self._keep(after)
         taken.lines.append(_line(before, after, event))
 
@@ -156,6 +161,7 @@ class Store:
         known = self._db.execute("SELECT boot FROM devices WHERE device = ?", (arrived.device,)).fetchone()
         if known and digest.boot < known[0]:
             return  # of an earlier start: it came late
+        self._learn_clock(arrived.device, digest.boot, digest.time, digest.timequality, digest.atms)
         listed = {fault.id: fault for fault in digest.open}
         rows = self._db.execute(
             "SELECT id FROM tickets WHERE device = ? AND state = 'open'", (arrived.device,)
@@ -169,12 +175,51 @@ class Store:
         for id_, fault in listed.items():
             story = self._story(arrived.device, id_)
             if story is None:
-                taken.lines.append(f"{arrived.device} {id_}: open on the device, and no message about it has come yet")
+                lost = self._lacks(arrived.device, fault, 0, taken)
+                says = "its story is lost here, and asked for" if lost else "no message about it has come yet"
+                taken.lines.append(f"{arrived.device} {id_}: open on the device, and {says}")
             elif story.ticket.state == "closed" and story.note:
                 self._keep(rule.reopen(story))
                 taken.lines.append(f"{_name(story.ticket)}: open again, the device lists it")
+            elif self._lacks(arrived.device, fault, story.revision, taken):
+                taken.lines.append(f"{_name(story.ticket)}: revision {fault.revision} is lost here, and asked for")
             elif fault.revision > story.revision:
                 taken.lines.append(f"{_name(story.ticket)}: revision {fault.revision} is still on its way")
+        for fault in digest.closed:
+            story = self._story(arrived.device, fault.id)
+            self._lacks(arrived.device, fault, story.revision if story is not None else 0, taken)
+
+    def _lacks(self, device: str, fault: wire.OpenFault, revision: int, taken: Taken) -> bool:
+        """This asks for a story that the device was given a receipt for and that is not here: of a backup, or of another store."""
+        asked = taken.lacks.setdefault(device, [])
+        if fault.delivered <= revision or len(asked) >= LACKS_MAX:
+            return False
+        if fault.id not in asked:
+            asked.append(fault.id)
+        return True
+
+    def _learn_clock(self, device: str, boot: int, time: str, quality: str, at_ms: int) -> None:
+        """This takes in what a device's own clock of one boot means on the wall, and puts right what had to be guessed."""
+        if quality != "synced" or not boot or self._offset_s(device, boot) is not None:
+            return
+        offset_s = rule.offset_s(time, at_ms)
+        if offset_s is None:
+            return
+        self._db.execute("INSERT INTO boots VALUES (?,?,?)", (device, boot, offset_s))
+        self._db.execute(
+            "DELETE FROM boots WHERE device = ? AND boot NOT IN"
+            " (SELECT boot FROM boots WHERE device = ? ORDER BY boot DESC LIMIT ?)",
+            (device, device, BOOTS_MAX),
+        )
+        for (raw,) in self._db.execute("SELECT story FROM tickets WHERE device = ?", (device,)).fetchall():
+            story = msgspec.json.decode(raw, type=Story)
+            after = rule.dated(story, boot, offset_s)
+            if after != story:
+                self._keep(after)
+
+    def _offset_s(self, device: str, boot: int) -> float | None:
+        row = self._db.execute("SELECT offset_s FROM boots WHERE device = ? AND boot = ?", (device, boot)).fetchone()
+        return row[0] if row else None
 
     def _answer(self, arrived: Arrived, taken: Taken) -> None:
         event, answer = decode_answer(arrived.payload)
@@ -198,6 +243,7 @@ class Store:
     def _state(self, arrived: Arrived, taken: Taken) -> None:
         state = wire.decode_state(arrived.payload)
         self._same_device(state.device, arrived)
+        self._learn_clock(arrived.device, state.boot, state.time, state.timequality, state.atms)
         before = self._db.execute("SELECT state, boot FROM devices WHERE device = ?", (arrived.device,)).fetchone()
         self._db.execute(
             "INSERT INTO devices VALUES (?,?,?,?,?) ON CONFLICT (device) DO UPDATE SET"

@@ -78,7 +78,7 @@ def test_a_closed_fault_is_remembered_until_it_is_aged_out() -> None:
 def test_the_digest_holds_what_is_open_and_was_told() -> None:
     """Symptoms that were never told are no business of the fleet."""
     j = sick()
-    assert digest(j.node.ward) == [(fault_id, story[-1].revision) for fault_id, story in sorted(j.tickets().items())]
+    assert digest(j.node.ward) == [(fault_id, story[-1].revision, 0) for fault_id, story in sorted(j.tickets().items())]
 
 
 @pytest.mark.parametrize("name", ["level", "fan", "pump", "rig", "plant-1-boot1-0001", "room"])

@@ -313,10 +313,10 @@ def test_a_denied_publish_is_told_once_with_its_name(tmp_path, caplog, name):
 
     async def scene():
         async with running(DENYING[name]()) as broker:
-            quick = Timing(receipt_s=0.02, receipt_max_s=0.02)
+            quick = Timing(receipt_s=0.02, receipt_max_s=0.02, reason_scale=0.0002)
             async with device(tmp_path, broker.url, timing=quick) as one:
                 await one.commit(row("f1.r1"), row("f2.r1"))
-                await until(lambda: one.uplink.status()["sent"] > 12)
+                await until(lambda: one.uplink.status()["sent"] > 8)
                 status = one.uplink.status()
                 assert status["state"] == "denied"
                 assert "Not authorized (0x87)" in status["detail"]
@@ -353,7 +353,8 @@ REFUSALS = {
 @pytest.mark.parametrize("reason", REFUSALS)
 def test_a_refused_connection_says_why(tmp_path, reason):
     async def scene():
-        async with Peer(connack=reason) as peer, device(tmp_path, peer.url) as one:
+        quick = Timing(backoff_first_s=0.01, reason_scale=0.0001)
+        async with Peer(connack=reason) as peer, device(tmp_path, peer.url, timing=quick) as one:
             await until(lambda: peer.connects > 2 and one.uplink.status()["next_try_s"] is not None)
             status = one.uplink.status()
             state, words = REFUSALS[reason]

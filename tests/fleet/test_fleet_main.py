@@ -67,7 +67,7 @@ async def receipts(device, enough):
     seen = []
     async with asyncio.timeout(PATIENCE_S):
         async for message in device.messages:
-            seen += wire.decode_receipt(message.payload)
+            seen += wire.decode_receipt(message.payload).ids
             if enough(seen):
                 break
     return seen

@@ -9,6 +9,7 @@ from sickbay import toml
 from sickbay.config.impossible import complaints
 from sickbay.config.tables import (
     Config,
+    ConsentTable,
     Device,
     Gpio,
     MetricsTable,
@@ -32,6 +33,7 @@ from sickbay.errors import ConfigError
 
 __all__ = [
     "Config",
+    "ConsentTable",
     "Device",
     "Gpio",
     "MetricsTable",

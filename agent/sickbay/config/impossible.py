@@ -59,6 +59,8 @@ def _impossible_device(config: Config) -> Iterator[str]:
     # Below, a slow link counts as dead; above, a dead one as alive for longer than anyone waits. MQTT itself ends at 65535.
     yield from _outside("mqtt.keepalive_s", mqtt.keepalive_s, 5, 1200)
     yield from _outside("mqtt.keep_days", mqtt.keep_days, 1, 3660)
+    if mqtt.bytes_per_day:
+        yield from _outside("mqtt.bytes_per_day", mqtt.bytes_per_day, 10_000, 1e12)
 
 
 def _impossible_signals(config: Config) -> Iterator[str]:

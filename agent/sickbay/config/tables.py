@@ -38,6 +38,16 @@ class Mqtt(Struct, frozen=True):
     key: str = ""
     keepalive_s: int = 22
     keep_days: float = 30.0  # how long a message waits that is no news any more; critical and open ones wait for ever
+    bytes_per_day: int = 20_000_000  # of messages; what is over it waits, what is critical never; 0: no bound
+
+
+class ConsentTable(Struct, frozen=True):
+    """[consent]: what may leave beside the words of a fault. Nothing that comes over the network can change it."""
+
+    freeze_frames: bool = False  # readings of before and after a fault
+    history: bool = False  # this unit's own past with the fault, and what people said of it
+    context: bool = False  # how a target stands, in the answer to an order that asks for it
+    heartbeat: bool = True  # a sign of life each five minutes; it holds nothing that the birth did not
 
 
 class SerialLine(Struct, frozen=True, tag_field="driver", tag="serial_line"):
@@ -170,6 +180,7 @@ class Config(Struct, frozen=True):
     device: Device = Device()
     paths: Paths = Paths()
     mqtt: Mqtt | None = None
+    consent: ConsentTable = ConsentTable()
     sources: dict[str, Source] = {}
     signals: dict[str, SignalTable] = {}
     outputs: dict[str, OutputTable] = {}

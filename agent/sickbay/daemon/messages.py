@@ -10,7 +10,9 @@ import msgspec
 
 import sickbay
 from sickbay import order_wire, wire
+from sickbay.config import ConsentTable
 from sickbay.core.effects import Answer, Effect, Escalate, Event
+from sickbay.daemon.consent import Consent
 from sickbay.daemon.times import Clock, time_quality
 from sickbay.edge.journal import OutboxRow
 
@@ -19,6 +21,7 @@ EVENTS_BYTES_MAX = 16 << 20  # then events.jsonl becomes events.jsonl.1, and the
 # Events that change what must outlive a power cut. Verdicts alone do not: the next reading brings them again.
 LASTING = frozenset(("fault", "isolate", "would_isolate", "probation", "release", "output", "command", "acknowledged"))
 _OF_A_FAULT = ("fault", "escalate", "acknowledged")
+Told = tuple[str, int, int]  # fault id, revision, the latest revision that the fleet receipted
 _TYPES = {"opened": wire.OPENED, "updated": wire.UPDATED, "closed": wire.CLOSED}
 
 
@@ -36,10 +39,12 @@ class Envelopes:
         *,
         quality: Callable[[], str] = time_quality,
         wall_s: Callable[[], float] = time.time,
+        allowed: ConsentTable = ConsentTable(),  # noqa: B008
     ) -> None:
-        self._device, self._model, self._prefix, self._consent = device, model, prefix, consent
+        self._device, self._model, self._prefix, self._consent = device, model, prefix, Consent(consent, allowed)
         self._clock, self._boot = clock, boot
         self._quality, self._wall_s = quality, wall_s
+        self._seq = 0
         self.shed: dict[str, int] = {}  # messages that will never leave, by severity: the fleet must know of the gap
 
     def rows(self, effects: Iterable[Effect]) -> list[OutboxRow]:
@@ -63,45 +68,28 @@ class Envelopes:
             believed=bool(effect.who),
             context=effect.context,
         )
-        payload = self._answered(effect, told)
+        self._seq += 1
+        body = self._consent.applied(msgspec.to_builtins(told))
+        payload = self._answered(effect, body)
         if len(payload) > wire.MAX_BYTES:
-            payload = self._answered(effect, msgspec.structs.replace(told, context={"left_out": "it was too long"}))
+            body = {**body, "context": {"left_out": "it was too long"}}
+            payload = self._answered(effect, body)
         topic = wire.topic(self._prefix, self._device, "up/answer")
         kind = "obeyed" if effect.obeyed else "refused"
         id_ = effect.effect_id
-        return OutboxRow(id_, id_, "minor", kind, topic, payload, self._wall_s(), self._consent)
+        return OutboxRow(id_, id_, "minor", kind, topic, payload, self._wall_s(), self._consent.line(body))
 
-    def _answered(self, effect: Answer, told: order_wire.Answer) -> bytes:
-        return wire.encode(
-            wire.CloudEvent(
-                specversion="1.0",
-                id=effect.effect_id,
-                source=f"sickbay/{self._device}",
-                type=order_wire.ANSWERED,
-                subject=effect.order_id,
-                time=self._clock.wall(effect.at_ms),
-                timequality=self._quality(),
-                data=msgspec.to_builtins(told),
-            )
-        )
+    def _answered(self, effect: Answer, told: dict[str, Any]) -> bytes:
+        return self._event(effect.effect_id, order_wire.ANSWERED, effect.order_id, effect.at_ms, told)
 
     def escalation(self, effect: Escalate) -> OutboxRow:
         """This returns the outbox row of an escalation, its freeze frame thinned until it fits the wire."""
-        body: dict[str, Any] = {**effect.body, "model": self._model}
+        self._seq += 1
+        body = self._consent.applied({**effect.body, "model": self._model})
         if self.shed:
             body["history"] = {**body.get("history", {}), "shed": dict(self.shed)}
         while True:
-            event = wire.CloudEvent(
-                specversion="1.0",
-                id=effect.effect_id,
-                source=f"sickbay/{self._device}",
-                type=_TYPES[effect.kind],
-                subject=effect.fault_id,
-                time=self._clock.wall(effect.at_ms),
-                timequality=self._quality(),
-                data=body,
-            )
-            payload = wire.encode(event)
+            payload = self._event(effect.effect_id, _TYPES[effect.kind], effect.fault_id, effect.at_ms, body)
             if len(payload) <= wire.MAX_BYTES or not _thin(body):
                 break
         topic = wire.topic(self._prefix, self._device, "up/escalation")
@@ -113,21 +101,63 @@ class Envelopes:
             topic=topic,
             payload=payload,
             created=self._wall_s(),
-            consent=self._consent,
+            consent=self._consent.line(body),
             class_=str(effect.body.get("class", "")),
         )
 
+    def leaving(self, payload: bytes) -> tuple[bytes, str]:
+        """This returns a message of the outbox as it may leave now, and what lets it: consent can have ended since it was made."""
+        return self._consent.leaving(payload)
+
     def birth(self, open_faults: int) -> bytes:
         """This returns the device's retained word about itself."""
-        now = self._clock.wall(self._clock())
+        at_ms = self._clock()
         return wire.encode(
-            wire.State(self._device, "up", self._boot, sickbay.__version__, self._model, open_faults, now)
+            wire.State(
+                device=self._device,
+                state="up",
+                boot=self._boot,
+                version=sickbay.__version__,
+                model=self._model,
+                open=open_faults,
+                time=self._clock.wall(at_ms),
+                timequality=self._quality(),
+                atms=at_ms,
+            )
         )
 
-    def digest(self, open_faults: list[tuple[str, int]]) -> bytes:
-        """This returns the open faults, so that no clear is ever lost."""
-        faults = [wire.OpenFault(fault_id, revision) for fault_id, revision in open_faults]
-        return wire.encode(wire.Digest(self._device, faults, self._boot, dict(self.shed)))
+    def digest(self, open_faults: Iterable[Told], closed: Iterable[Told] = ()) -> bytes:
+        """This returns the open faults, so that no clear is ever lost, and the latest closed ones."""
+        at_ms = self._clock()
+        return wire.encode(
+            wire.Digest(
+                device=self._device,
+                open=[wire.OpenFault(*told) for told in open_faults],
+                boot=self._boot,
+                shed=dict(self.shed),
+                closed=[wire.OpenFault(*told) for told in closed],
+                time=self._clock.wall(at_ms),
+                timequality=self._quality(),
+                atms=at_ms,
+            )
+        )
+
+    def _event(self, id_: str, type_: str, subject: str, at_ms: int, told: dict[str, Any]) -> bytes:
+        return wire.encode(
+            wire.CloudEvent(
+                specversion="1.0",
+                id=id_,
+                source=f"sickbay/{self._device}",
+                type=type_,
+                subject=subject,
+                time=self._clock.wall(at_ms),
+                timequality=self._quality(),
+                boot=self._boot,
+                seq=self._seq,
+                atms=at_ms,
+                data=told,
+            )
+        )
 
 
 def _thin(body: dict[str, Any]) -> bool:
@@ -136,8 +166,11 @@ def _thin(body: dict[str, Any]) -> bool:
     if not isinstance(frame, dict) or not frame.get("signals"):
         return False
     signals = dict(frame["signals"])
-    signals.pop(max(signals, key=lambda name: len(signals[name])))
+    name = max(signals, key=lambda name: len(signals[name]))
+    del signals[name]
     body["freeze_frame"] = {**frame, "signals": signals}
+    left_out = body.get("left_out", {})
+    body["left_out"] = {**left_out, f"freeze_frame.signals.{name}": f"a message has at most {wire.MAX_BYTES} bytes"}
     return True
 
 

@@ -1,9 +1,11 @@
 """This is the daemon: facts in, deadlines kept, effects carried out in the order state, journal, act, tell."""
 
 import asyncio
+import contextlib
 import logging
 import secrets
 import signal
+import time
 from collections import deque
 from pathlib import Path
 from typing import Any
@@ -26,7 +28,7 @@ from sickbay.edge.actuators import Outputs
 from sickbay.edge.console import Console
 from sickbay.edge.journal import Journal, Limits
 from sickbay.edge.scorer.client import ModelWorker
-from sickbay.errors import SickbayError, StoreError
+from sickbay.errors import OrderRefused, SickbayError, StoreError
 
 log = logging.getLogger("sickbay")
 
@@ -34,6 +36,7 @@ INBOX_MAX = 50_000  # facts that wait for the node; beyond it the oldest are dro
 STARTED_S = 4.0  # by now the uplink and the model have loaded what they need
 STORE_RETRY_S = 20.0
 SLEPT_MS = 1000  # a deadline that was missed by so much was slept through
+RETOLD_MS = 3_600_000
 LISTENS_MS = 300  # then the sources have so long to say what waits
 
 
@@ -51,6 +54,7 @@ class Daemon:
         self._scheduled = False
         self._timer: asyncio.TimerHandle | None = None
         self._listens_until: int | None = None
+        self._retold: dict[str, int] = {}  # fault id: when the fleet was last told it again
         limits = Limits(ttl_s=config.mqtt.keep_days * 86_400.0) if config.mqtt is not None else Limits()
         self.keeping = Keeping(self, self.state, lambda: Journal(self.state, limits))
         self._stop = asyncio.Event()
@@ -109,7 +113,8 @@ class Daemon:
         prefix = self._config.mqtt.prefix if self._config.mqtt else "sickbay/1"
         consent = f'[mqtt] url = "{self._config.mqtt.url}"' if self._config.mqtt else "no [mqtt]: kept here"
         model = self._config.device.model
-        self.envelopes = Envelopes(self.equipment.device, model, prefix, consent, self.clock, self.keeping.journal.boot)
+        boot, allowed = self.keeping.journal.boot, self._config.consent
+        self.envelopes = Envelopes(self.equipment.device, model, prefix, consent, self.clock, boot, allowed=allowed)
         events = self._config.paths.events
         self.events = EventsFile(self.state / events if events else None, self.clock)
 
@@ -146,8 +151,12 @@ class Daemon:
     async def _uplink(self) -> None:
         # Imported behind READY: paho and aiomqtt take longer to load than all the rest.
         from sickbay.edge.uplink import Uplink
+        from sickbay.edge.uplink.certificates import built_s
 
         assert self._config.mqtt is not None
+        ward, spent = self.node.ward, 0
+        with contextlib.suppress(OrderRefused):  # a disk that hangs holds up no uplink
+            spent = sum(row.bytes for row in await self.keeping.ledger(time.time() - 86_400.0))
         self.uplink = Uplink(
             self._config.mqtt,
             self.equipment.device,
@@ -157,8 +166,14 @@ class Daemon:
             on_receipt=self._receipted,
             on_command=self.afar.take,
             on_retained=self.afar.retained,
-            birth=lambda: self.envelopes.birth(len(self.node.ward.triage.open_cases())),
-            digest=lambda: self.envelopes.digest(report.digest(self.node.ward)),
+            on_lacks=self._lacked,
+            leaving=self.envelopes.leaving,
+            heartbeat=self._config.consent.heartbeat,
+            spent=spent,
+            birth=lambda: self.envelopes.birth(len(ward.triage.open_cases())),
+            digest=lambda: self.envelopes.digest(report.digest(ward), report.lately_closed(ward)),
+            quality=times.time_quality,
+            known_s=lambda: max(built_s(), self.clock.known_s()),
         )
         await self.uplink.run()
 
@@ -217,6 +232,15 @@ class Daemon:
     def _receipted(self, ids: list[str]) -> None:
         for id_ in ids:
             self.take(Receipt(id_, self.clock(), True))
+
+    def _lacked(self, ids: list[str]) -> None:
+        """This lets faults be told once more that the fleet has lost, each at most once an hour, whoever asks."""
+        now = self.clock()
+        self._retold = {id_: at for id_, at in self._retold.items() if now - at < RETOLD_MS}
+        for id_ in ids:
+            if id_ in self.node.ward.triage.cases and id_ not in self._retold:
+                self._retold[id_] = now
+                self.take(Receipt(f"{id_}.r0", now, False, "the fleet lacks it"))
 
     def _drain(self) -> None:
         feed, inbox = self.node.feed, self._inbox

@@ -36,6 +36,10 @@ class Clock:
         """This returns the starts so far, this one by what the wall says now: a clock set late corrects it."""
         return [*self._past, (self._base_ms, time.time() - (self() - self._base_ms) / 1000)]
 
+    def known_s(self) -> float:
+        """This returns the latest wall time at which this device was started before: it is past, if the clock was right then."""
+        return max((wall_s for _, wall_s in self._past), default=0.0)
+
     def wall(self, at_ms: int) -> str:
         """This returns RFC 3339 in UTC for a time of this clock."""
         epochs = self.epochs()

@@ -5,6 +5,7 @@ import contextlib
 import logging
 import os
 import ssl
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,11 +16,16 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from sickbay.config import Mqtt
+from sickbay.edge.uplink.dial import Names, dial
 
 SESSION_EXPIRY_S = 86_400  # a broker keeps receipts and orders for a day
 IN_FLIGHT_MAX = 20
 PACKET_BYTES_MAX = 65_536  # of what a broker may send to us
+PUT_S = 30.0  # how long a broker may take for one PUBACK, its turn included
+LEAVE_S = 2.0  # how long taking leave may take
 _ANSWER_S = 10.0
+# A line that is dead is noticed within 1.45 of the keepalive: a ping each 0.75, and 0.7 for its answer.
+_PING_AFTER, _ANSWER_WITHIN = 0.75, 0.7
 
 # paho reports every lost connection as an error; the uplink tells it once, in words.
 _log = logging.getLogger("sickbay.uplink.paho")
@@ -30,11 +36,12 @@ _log.addHandler(logging.NullHandler())
 class Session(aiomqtt.Client):
     """A connection of MQTT 5. `put` returns the broker's reason code, of which aiomqtt's own `publish` says nothing.
 
-    Overrides two callbacks that aiomqtt hands to paho (2.5.1: client.py, `_on_publish` and `_on_connect`).
+    Overrides callbacks that aiomqtt hands to paho (2.5.1: client.py) and its way to connect and to stay alive: aiomqtt connects
+    in a thread that nothing can stop, and paho notices a half-open line only after twice the keepalive, by a clock of its own.
     """
 
     def __init__(self, mqtt: Mqtt, client_id: str, will: aiomqtt.Will) -> None:
-        host, port, context = address(mqtt)
+        host, port, self._tls = address(mqtt)
         make: Any = Properties  # paho leaves its constructor untyped
         properties = make(PacketTypes.CONNECT)
         properties.SessionExpiryInterval = SESSION_EXPIRY_S
@@ -50,34 +57,41 @@ class Session(aiomqtt.Client):
             keepalive=mqtt.keepalive_s,
             clean_start=False,
             properties=properties,
-            tls_context=context,
             timeout=_ANSWER_S,
             max_queued_incoming_messages=256,
             max_inflight_messages=IN_FLIGHT_MAX,
             logger=_log,
         )
         self.packet_bytes_max: int | None = None  # the broker's own limit
+        self.in_flight_max = IN_FLIGHT_MAX  # the lesser of ours and the broker's
+        self.elsewhere = ""  # where the broker sends us, with reason 0x9C or 0x9D
         self._slots = asyncio.Semaphore(IN_FLIGHT_MAX)
         self._acks: dict[int, asyncio.Future[ReasonCode]] = {}
+        self._hears = asyncio.Event()
 
-    async def open(self) -> None:
-        """This connects; raises aiomqtt.MqttError. Cancelled, it waits for the connecting thread and closes its socket."""
-        entering = asyncio.ensure_future(self.__aenter__())
+    async def open(self, names: Names, leaves: Callable[[], Awaitable[None]]) -> None:
+        """This connects; raises aiomqtt.MqttError or OSError. `leaves` is awaited just before CONNECT, and with it the will, go."""
+        sock = await dial(names, self._hostname, self._port, self._tls)
         try:
-            await asyncio.shield(entering)
-        except asyncio.CancelledError:
-            self._connected.cancel()  # nobody waits for the broker's answer any more
-            await asyncio.wait({entering})
-            if not entering.cancelled():
-                entering.exception()
+            await leaves()
+            vars(self._client)["_create_socket"] = lambda: (
+                sock
+            )  # paho's own would block; nothing else in its connect does
+            self._client.connect(
+                self._hostname, self._port, self._keepalive, clean_start=self._clean_start, properties=self._properties
+            )
+        except BaseException:
+            sock.close()
             raise
+        await self._wait_for(self._connected, timeout=None)
 
     async def close(self) -> None:
         """This takes leave of the broker where there still is one, and lets the socket go in any case."""
         try:
             if self._client.is_connected():
-                with contextlib.suppress(aiomqtt.MqttError):
-                    await self.__aexit__(None, None, None)
+                with contextlib.suppress(aiomqtt.MqttError, TimeoutError):
+                    async with asyncio.timeout(LEAVE_S):
+                        await self.__aexit__(None, None, None)
         finally:
             # aiomqtt leaves the socket and its reader in the loop when the broker never answered.
             self._client._sock_close()
@@ -87,23 +101,25 @@ class Session(aiomqtt.Client):
 
     async def put(self, topic: str, payload: bytes, retain: bool = False) -> ReasonCode:
         """This publishes with QoS 1 and returns the broker's reason code; raises aiomqtt.MqttError on a broken line."""
-        async with self._slots:
-            return await self._put(topic, payload, retain)
+        try:
+            async with asyncio.timeout(PUT_S), self._slots:
+                return await self._put(topic, payload, retain)
+        except TimeoutError:
+            raise aiomqtt.MqttError(f"no PUBACK for {topic}: the operation timed out") from None
 
     async def _put(self, topic: str, payload: bytes, retain: bool) -> ReasonCode:
         told = self._client.publish(topic, payload, qos=1, retain=retain)
         if told.rc != 0:
-            raise aiomqtt.MqttCodeError(told.rc, "not connected")
+            cause = self._disconnected.exception() if self._disconnected.done() else None
+            raise aiomqtt.MqttCodeError(told.rc, "not connected") from cause
         ack: asyncio.Future[ReasonCode] = self._loop.create_future()
         self._acks[told.mid] = ack
         try:
             either: list[asyncio.Future[Any]] = [ack, self._disconnected]
-            await asyncio.wait(either, timeout=3 * _ANSWER_S, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
             if ack.done():
                 return ack.result()
-            if self._disconnected.done():
-                raise aiomqtt.MqttError("disconnected") from self._disconnected.exception()
-            raise aiomqtt.MqttError("Operation timed out")
+            raise aiomqtt.MqttError("disconnected") from self._disconnected.exception()
         finally:
             self._acks.pop(told.mid, None)
             ack.cancel()
@@ -118,10 +134,56 @@ class Session(aiomqtt.Client):
         self, client: Any, userdata: Any, flags: Any, reason_code: ReasonCode, properties: Properties | None = None
     ) -> None:
         self.packet_bytes_max = getattr(properties, "MaximumPacketSize", None)
+        self.elsewhere = getattr(properties, "ServerReference", "")
         # paho keeps to its own bound, not to the broker's: more in flight than that ends the connection (0x93).
-        most = getattr(properties, "ReceiveMaximum", IN_FLIGHT_MAX)
-        self._slots = asyncio.Semaphore(min(IN_FLIGHT_MAX, most))
+        self.in_flight_max = min(IN_FLIGHT_MAX, getattr(properties, "ReceiveMaximum", IN_FLIGHT_MAX))
+        self._slots = asyncio.Semaphore(self.in_flight_max)
         super()._on_connect(client, userdata, flags, reason_code, properties)
+
+    def _on_disconnect(
+        self, client: Any, userdata: Any, flags: Any, reason_code: ReasonCode, properties: Properties | None = None
+    ) -> None:
+        self.elsewhere = getattr(properties, "ServerReference", self.elsewhere)
+        if not self._connected.done():  # aiomqtt would go on waiting for a CONNACK that cannot come
+            error = aiomqtt.MqttError("the broker hung up before it let us in")
+            error.__cause__ = ConnectionAbortedError()
+            self._connected.set_exception(error)
+        super()._on_disconnect(client, userdata, flags, reason_code, properties)
+
+    def _on_socket_open(self, client: Any, userdata: Any, sock: Any) -> None:
+        def readable() -> None:
+            self._hears.set()
+            try:
+                client.loop_read()
+                while client._sock is not None and getattr(client._sock, "pending", int)() > 0:
+                    client.loop_read()  # what TLS has read and the socket will not announce again
+            except Exception as error:  # noqa: BLE001
+                self._broken(error)  # what a broker sends may break paho's parser in any way
+
+        self._loop.add_reader(sock.fileno(), readable)
+        self._misc_task = self._loop.create_task(self._stay_alive())
+
+    async def _stay_alive(self) -> None:
+        """This pings, and ends a line on which nothing is heard in time; paho's keepalive is the broker's where that has one."""
+        while True:
+            keepalive_s = self._client.keepalive or self._keepalive
+            await asyncio.sleep(_PING_AFTER * keepalive_s)
+            if not self._client.is_connected():
+                continue
+            self._hears.clear()
+            self._client._send_pingreq()
+            try:
+                async with asyncio.timeout(_ANSWER_WITHIN * keepalive_s):
+                    await self._hears.wait()
+            except TimeoutError as error:
+                self._broken(error)
+                return
+
+    def _broken(self, error: Exception) -> None:
+        if not self._connected.done():
+            self._connected.set_exception(aiomqtt.MqttError(str(error)))
+        elif not self._disconnected.done():
+            self._disconnected.set_exception(error)
 
 
 def address(mqtt: Mqtt) -> tuple[str, int, ssl.SSLContext | None]:

@@ -4,41 +4,28 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any
 
 import aiomqtt
 import msgspec
 
 from sickbay import wire
 from sickbay.config import Mqtt
-from sickbay.edge.uplink import words
+from sickbay.edge.uplink import certificates, shape, waits, words
 from sickbay.edge.uplink.backoff import Backoff
+from sickbay.edge.uplink.budget import HEARTBEAT_TIMES, Budget
+from sickbay.edge.uplink.dial import Names
 from sickbay.edge.uplink.session import IN_FLIGHT_MAX, Session
+from sickbay.edge.uplink.turns import Row, Timing, Turns, urgency
 from sickbay.errors import SickbayError
 
 _log = logging.getLogger("sickbay.uplink")
 _GOODBYE_S = 2.0
-_WITHOUT_RECEIPT = 3  # after so many tries a row no longer holds up those behind it
-_SET_BACK_MAX = 200
 _PACKET_OVERHEAD_BYTES = 16
-
-
-class Row(Protocol):
-    """What the uplink needs to know of a message in the outbox."""
-
-    @property
-    def id(self) -> str: ...
-    @property
-    def kind(self) -> str: ...
-    @property
-    def topic(self) -> str: ...
-    @property
-    def payload(self) -> bytes: ...
-    @property
-    def created(self) -> float: ...
-    @property
-    def consent(self) -> str: ...
+_PACKET_LEAST_BYTES = 512
+_DIGEST_EVERY_S = 60.0  # however often the fleet asks
+_LACKS_MAX = 500  # faults of one request
 
 
 class Sent(msgspec.Struct, frozen=True):
@@ -52,17 +39,6 @@ class Sent(msgspec.Struct, frozen=True):
     id: str = ""
 
 
-class Timing(msgspec.Struct, frozen=True):
-    """How long things take."""
-
-    backoff_first_s: float = 1.0
-    backoff_max_s: float = 300.0
-    steady_s: float = 30.0  # a connection that held so long starts the backoff afresh
-    receipt_s: float = 60.0  # then a row without receipt goes again; doubles with each try
-    receipt_max_s: float = 900.0
-    heartbeat_s: float = 300.0
-
-
 _TIMING = Timing()
 
 
@@ -70,9 +46,11 @@ class Uplink:
     """One device's way to its broker. `run` goes on until cancelled and never raises for what a broker does.
 
     `pending`, `forget` and `ledger_add` reach the journal wherever it lives; `ledger_add(lines, lazy)` returns before
-    a message leaves. `on_receipt` gets the ids that were in the outbox. `on_command` gets an order's bytes and may
-    raise SickbayError to refuse them; `on_retained` hears of one that is not even looked at. `birth` and `digest` are asked
-    each time anew.
+    a message leaves. `leaving` returns a message's bytes as they may leave now, and the lines of the configuration that let them.
+    `on_receipt` gets the ids that were in the outbox, `on_lacks` the faults whose stories the fleet has lost. `on_command` gets
+    an order's bytes and may raise SickbayError to refuse them; `on_retained` hears of one that is not even looked at. `birth` and
+    `digest` are asked each time anew. `spent` is how many bytes left in the day before this start, `known_s` a wall time that is
+    past for sure, `quality` how good the wall clock is: synced or unsynced.
     """
 
     def __init__(
@@ -88,9 +66,16 @@ class Uplink:
         birth: Callable[[], bytes],
         digest: Callable[[], bytes],
         on_retained: Callable[[], None] = lambda: None,
+        on_lacks: Callable[[list[str]], None] = lambda ids: None,
+        leaving: Callable[[bytes], tuple[bytes, str]] = lambda payload: (payload, ""),
+        heartbeat: bool = True,
+        spent: int = 0,
+        names: Names | None = None,
         timing: Timing = _TIMING,
         jitter: Callable[[], float] = random.random,
         wall: Callable[[], float] = time.time,
+        quality: Callable[[], str] = lambda: "unsynced",
+        known_s: Callable[[], float] = certificates.built_s,
     ) -> None:
         self._mqtt, self._client_id = mqtt, f"sickbay-{device}"
         self._topics = {
@@ -99,19 +84,28 @@ class Uplink:
         }
         self._consent = f'[mqtt] url = "{mqtt.url}"'
         self._pending, self._forget, self._ledger_add = pending, forget, ledger_add
-        self._on_receipt, self._on_command = on_receipt, on_command
-        self._birth, self._digest, self._on_retained = birth, digest, on_retained
-        self._timing, self._wall = timing, wall
+        self._on_receipt, self._on_command, self._on_lacks = on_receipt, on_command, on_lacks
+        self._birth, self._digest, self._on_retained, self._leaving = birth, digest, on_retained, leaving
+        self._heartbeat, self._names = heartbeat, names or Names()
+        self._timing, self._wall, self._jitter = timing, wall, jitter
+        self._quality, self._known_s = quality, known_s
+        self._loop = asyncio.get_running_loop()
         self._wake = asyncio.Event()
         self._backoff = Backoff(timing.backoff_first_s, timing.backoff_max_s, jitter)
+        self._budget = Budget(mqtt.bytes_per_day, self._loop.time, spent)
+        self._holds = waits.Holds(timing.reason_scale, self._loop.time)
+        self._turns = Turns(timing, self._holds, self._budget, self._loop.time)
         self._state, self._detail = "starting", "not connected yet"
         self._next_try_at: float | None = None
         self._connected_wall = 0.0
+        self._held_out = False  # the last try did not get as far as a connection
+        self._digest_at = -_DIGEST_EVERY_S
+        self._packet_max: int | None = None  # learnt from a broker that hung up on a larger one
+        self._largest = 0
+        self._elsewhere = ""
         self._refused: dict[str, str] = {}  # topic: sentence
         self._garbage = {"receipt": 0, "command": 0}
         self._garbage_told: set[str] = set()
-        self._tries: dict[str, int] = {}
-        self._again_at: dict[str, float] = {}
         self._sent = self._receipted = 0
         self._settling: set[asyncio.Task[None]] = set()
 
@@ -132,53 +126,68 @@ class Uplink:
             "sent": self._sent,
             "receipted": self._receipted,
             "garbage": dict(self._garbage),
+            "budget": self._budget.status(),
         }
 
     async def run(self) -> None:
         """This keeps a connection for as long as it runs; cancelled, it says goodbye."""
-        loop = asyncio.get_running_loop()
         while True:
-            since, receipted = loop.time(), self._receipted
+            since, receipted = self._loop.time(), self._receipted
             self._state, self._next_try_at = "connecting", None
+            least_s = 0.0
             try:
                 await self._one_connection()
-            except* (aiomqtt.MqttError, OSError) as group:
-                self._lost(_first(group))
-            if loop.time() - since >= self._timing.steady_s or self._receipted > receipted:
+            except (aiomqtt.MqttError, OSError) as error:
+                least_s = waits.line_s(error) * self._timing.reason_scale
+                await self._lost(error)
+            _unless_cancelled()
+            if self._loop.time() - since >= self._timing.steady_s or self._receipted > receipted:
                 self._backoff.reset()
-            wait = self._backoff.next_s()
-            self._next_try_at = loop.time() + wait
+            wait = max(self._backoff.next_s(), least_s * (1.0 + self._jitter() / 2.0))
+            self._next_try_at = self._loop.time() + wait
             await asyncio.sleep(wait)
 
     async def _one_connection(self) -> None:
         gone = {**msgspec.json.decode(self._birth()), "state": "gone"}
         will = aiomqtt.Will(self._topics["up/state"], msgspec.json.encode(gone), qos=1, retain=True)
         session = Session(self._mqtt, self._client_id, will)
+
+        async def leaves() -> None:
+            # The will travels inside CONNECT: it leaves even if the broker never lets us in, or never has to publish it. While it
+            # does not let us in the lines of our tries wait for company: they must not cost a synced write each.
+            assert isinstance(will.payload, bytes)
+            await self._ledger_add([self._line(will.topic, will.payload, "state.will")], self._held_out)
+            self._held_out = True
+
         try:
-            await session.open()
+            await session.open(self._names, leaves)
+            self._held_out = False
             self._connected()
             try:
-                await self._greet(session, will)
-                async with asyncio.TaskGroup() as group:
-                    group.create_task(self._listen(session))
-                    group.create_task(self._empty_outbox(session))
-                    group.create_task(self._beat(session))
+                await self._greet(session)
+                _unless_cancelled()
+                jobs = [self._listen(session), self._empty_outbox(session)]
+                await _until_one_ends([*jobs, self._beat(session)] if self._heartbeat else jobs)
             except asyncio.CancelledError:
                 await self._say_goodbye(session)
                 raise
+        except BaseException:
+            self._elsewhere = session.elsewhere
+            raise
         finally:
             await session.close()
             if self._settling:
                 await asyncio.wait(self._settling)
 
-    async def _greet(self, session: Session, will: aiomqtt.Will) -> None:
-        assert isinstance(will.payload, bytes)
-        # The will travels inside CONNECT: it has left, even if the broker never has to publish it.
-        await self._ledger_add([self._line(will.topic, will.payload, "state.will")], False)
+    async def _greet(self, session: Session) -> None:
         for leaf in ("down/receipt", "down/command"):
             (reason,) = await session.subscribe(self._topics[leaf], qos=1)
             self._judge("subscribe", self._topics[leaf], reason)
         await self._publish(session, "up/state", self._birth(), "state.up", retain=True)
+        await self._tell_digest(session)
+
+    async def _tell_digest(self, session: Session) -> None:
+        self._digest_at = self._loop.time()
         await self._publish(session, "up/digest", self._digest(), "digest")
 
     async def _say_goodbye(self, session: Session) -> None:
@@ -190,38 +199,49 @@ class Uplink:
             self._detail = "stopped without a goodbye: the broker did not answer"
 
     async def _beat(self, session: Session) -> None:
+        skipped = 0
         while True:
             await asyncio.sleep(self._timing.heartbeat_s)
+            if not self._budget.lets("heartbeat") and skipped < HEARTBEAT_TIMES - 1:
+                skipped += 1
+                self._stretch_told("heartbeat")
+                self._budget.stretch("heartbeat")
+                continue
+            skipped = 0
             await self._publish(session, "up/state", self._birth(), "state.up", retain=True, lazy=True)
 
     async def _listen(self, session: Session) -> None:
         async for message in session.messages:
             topic, payload = str(message.topic), bytes(message.payload)
             if topic == self._topics["down/receipt"]:
-                await self._take_receipt(payload)
+                await self._take_receipt(session, payload)
             elif message.retain:
                 self._on_retained()
                 self._note_garbage("command", "a retained order is not obeyed: it would come again at every connect")
             else:
                 self._take_command(payload)
 
-    async def _take_receipt(self, payload: bytes) -> None:
+    async def _take_receipt(self, session: Session, payload: bytes) -> None:
         try:
-            ids = wire.decode_receipt(payload)
+            receipt = wire.decode_receipt(payload)
         except SickbayError as error:
             self._note_garbage("receipt", str(error))
             return
         # Once the journal forgets, the node must hear of it, even if the line breaks in between.
-        settling = asyncio.create_task(self._settle(ids))
+        settling = asyncio.create_task(self._settle(receipt.ids))
         self._settling.add(settling)
         settling.add_done_callback(self._settling.discard)
         await asyncio.shield(settling)
+        if receipt.lacks:
+            self._on_lacks(receipt.lacks[:_LACKS_MAX])
+        if receipt.digest and self._loop.time() - self._digest_at >= _DIGEST_EVERY_S * self._timing.reason_scale:
+            self._turns.again()  # the fleet has just come: what it has not receipted need not wait for its turn
+            self.wake()
+            await self._tell_digest(session)
 
     async def _settle(self, ids: list[str]) -> None:
         known = await self._forget(ids)
-        for id_ in known:
-            self._tries.pop(id_, None)
-            self._again_at.pop(id_, None)
+        self._turns.settled(known)
         if known:
             self._receipted += len(known)
             self._on_receipt(known)
@@ -235,45 +255,56 @@ class Uplink:
             self._note_garbage("command", str(error))
 
     async def _empty_outbox(self, session: Session) -> None:
-        loop = asyncio.get_running_loop()
-        self._again_at.clear()  # a new connection: everything without a receipt goes again
+        self._turns.again()  # a new connection: everything without a receipt goes again
+        self._holds.clear()
         while True:
             self._wake.clear()
-            set_back = sum(tries >= _WITHOUT_RECEIPT for tries in self._tries.values())
-            rows = await self._pending(IN_FLIGHT_MAX + min(set_back, _SET_BACK_MAX))
-            if len(self._tries) > 10 * _SET_BACK_MAX:  # rows that were shed meanwhile
-                self._tries = {row.id: self._tries[row.id] for row in rows if row.id in self._tries}
-            due = [row for row in rows if self._again_at.get(row.id, 0.0) <= loop.time()][:IN_FLIGHT_MAX]
+            rows = await self._pending(self._turns.limit())
+            before = dict(self._budget.stretched)
+            due = self._turns.due(rows, min(IN_FLIGHT_MAX, 4 * session.in_flight_max))
+            for late in self._budget.stretched.keys() - before.keys():
+                self._stretch_told(late)
             if due:
                 await self._send(session, due)
                 continue
-            soonest = min((self._again_at[row.id] for row in rows), default=loop.time() + self._timing.receipt_s)
             try:
-                async with asyncio.timeout_at(soonest):
+                async with asyncio.timeout_at(self._turns.soonest(rows)):
                     await self._wake.wait()
             except TimeoutError:
                 continue
 
     async def _send(self, session: Session, rows: Sequence[Row]) -> None:
-        now = asyncio.get_running_loop().time()
-        ready: list[tuple[Row, bytes]] = []
+        ready: list[tuple[Row, bytes, str]] = []
         for row in rows:
-            tries = self._tries[row.id] = self._tries.get(row.id, 0) + 1
-            wait = min(self._timing.receipt_max_s, self._timing.receipt_s * 2.0 ** min(tries - 1, 30))
-            self._again_at[row.id] = now + wait
-            payload = _historical(row.payload) if row.created < self._connected_wall else row.payload
-            size = len(row.topic) + len(payload) + _PACKET_OVERHEAD_BYTES
-            if session.packet_bytes_max is not None and size > session.packet_bytes_max:
-                self._refuse("publish", row.topic, f"{row.id} has {size} bytes, it takes {session.packet_bytes_max}")
+            self._turns.tried(row)
+            payload, why = self._shaped(row, self._bytes_max(session, row.topic))
+            size = len(row.topic.encode()) + len(payload) + _PACKET_OVERHEAD_BYTES
+            bytes_max = self._bytes_max(session, row.topic)
+            if bytes_max is not None and len(payload) > bytes_max:
+                self._refuse("publish", row.topic, f"{row.id} has {size} bytes, which is more than it takes")
             else:
-                ready.append((row, payload))
-        lines = [self._line(r.topic, payload, _what(r), r.consent, r.id) for r, payload in ready]
+                ready.append((row, payload, why))
+        lines = [self._line(r.topic, payload, _what(r), why, r.id, urgency(r)) for r, payload, why in ready]
+        self._largest = max((line.bytes for line in lines), default=0)
         await self._ledger_add(lines, False)
-        answers = await asyncio.gather(*(session.put(r.topic, payload) for r, payload in ready), return_exceptions=True)
-        for (row, _), answer in zip(ready, answers, strict=True):
+        answers = await asyncio.gather(*(session.put(r.topic, sent) for r, sent, _ in ready), return_exceptions=True)
+        for (row, _, _), answer in zip(ready, answers, strict=True):
             if isinstance(answer, BaseException):
                 raise answer
             self._judge("publish", row.topic, answer)
+
+    def _bytes_max(self, session: Session, topic: str) -> int | None:
+        """This returns how large a payload the broker takes on a topic, None where it has said nothing."""
+        known = [each for each in (session.packet_bytes_max, self._packet_max) if each is not None]
+        return min(known) - len(topic.encode()) - _PACKET_OVERHEAD_BYTES if known else None
+
+    def _shaped(self, row: Row, bytes_max: int | None) -> tuple[bytes, str]:
+        """This returns a row's bytes as they leave, and the lines of the configuration that let them."""
+        payload = shape.historical(row.payload) if row.created < self._connected_wall else row.payload
+        payload, why = self._leaving(payload)
+        if bytes_max is not None and len(payload) > bytes_max:
+            payload, why = self._leaving(shape.fitted(payload, bytes_max))
+        return payload, why
 
     async def _publish(
         self, session: Session, leaf: str, payload: bytes, what: str, retain: bool = False, lazy: bool = False
@@ -282,15 +313,21 @@ class Uplink:
         await self._ledger_add([self._line(topic, payload, what)], lazy)
         self._judge("publish", topic, await session.put(topic, payload, retain))
 
-    def _line(self, topic: str, payload: bytes, what: str, why: str = "", id_: str = "") -> Sent:
+    def _line(self, topic: str, payload: bytes, what: str, why: str = "", id_: str = "", spends: str = "own") -> Sent:
         self._sent += 1
-        return Sent(self._wall(), topic, what, why or self._consent, len(topic.encode()) + len(payload), id_)
+        size = len(topic.encode()) + len(payload)
+        self._budget.spend(spends, size)
+        return Sent(self._wall(), topic, what, why or self._consent, size, id_)
 
     def _judge(self, verb: str, topic: str, reason: Any) -> None:
         """This notes what the broker answered; a refusal is told once, and its end too."""
         if getattr(reason, "is_failure", False):
             self._refuse(verb, topic, words.code(reason))
-        elif self._refused.pop(topic, None) is not None:
+            if verb == "publish":
+                self._holds.refused(topic, int(reason.value))
+            return
+        self._holds.taken(topic)
+        if self._refused.pop(topic, None) is not None:
             _log.warning("the broker lets us %s %s again", verb, topic)
 
     def _refuse(self, verb: str, topic: str, reason: str) -> None:
@@ -305,11 +342,26 @@ class Uplink:
         self._refused.clear()
         _log.info("connected to %s", self._mqtt.url)
 
-    def _lost(self, error: Exception) -> None:
+    async def _lost(self, error: Exception) -> None:
         before = self._detail
-        self._state, self._detail = words.why(error, self._mqtt.url, self._client_id)
+        state, detail = words.why(error, self._mqtt.url, self._client_id, self._elsewhere)
+        if waits.reason_of(error) == waits.PACKET_TOO_LARGE and self._largest:
+            self._packet_max = max(_PACKET_LEAST_BYTES, self._largest + _PACKET_OVERHEAD_BYTES - 1)
+        now = self._wall(), self._quality(), self._known_s()
+        says = await certificates.says(error, self._held_out, self._mqtt, self._names, *now)
+        self._state, self._detail = ("denied", f"{self._mqtt.url}: {says}") if says else (state, detail)
+        self._elsewhere = ""
         if self._detail != before:
             _log.warning("%s; the outbox keeps everything", self._detail)
+
+    def _stretch_told(self, urgency_: str) -> None:
+        if urgency_ not in self._budget.stretched:
+            _log.warning(
+                "%d bytes left within a day, of %d that mqtt.bytes_per_day allows: %s messages wait; critical ones never do",
+                self._budget.spent(),
+                self._budget.day_bytes,
+                urgency_,
+            )
 
     def _note_garbage(self, what: str, why: str) -> None:
         self._garbage[what] += 1
@@ -318,24 +370,29 @@ class Uplink:
             _log.warning("a %s that makes no sense came and was ignored, further ones are only counted: %s", what, why)
 
 
+def _unless_cancelled() -> None:
+    """This raises CancelledError where that was swallowed: asyncio.wait_for of Python 3.11 does, when an answer comes just then."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+
+
+async def _until_one_ends(jobs: Sequence[Coroutine[Any, Any, None]]) -> None:
+    """This runs all of them until one fails, and raises its error.
+
+    Not a TaskGroup: that of Python 3.11 loses a cancellation which comes together with an error, and SIGTERM would wait for ever.
+    """
+    tasks = [asyncio.create_task(job) for job in jobs]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
 def _what(row: Row) -> str:
     """This returns what a message is, for the ledger: "escalation.opened", "answer.obeyed"."""
     return f"{row.topic.rpartition('/')[2]}.{row.kind}"
-
-
-def _historical(payload: bytes) -> bytes:
-    """This returns the CloudEvent marked as one that waited for a connection; what is none is left as it is."""
-    try:
-        event = msgspec.json.decode(payload)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        return payload
-    return msgspec.json.encode({**event, "historical": True}) if isinstance(event, dict) else payload
-
-
-def _first(group: BaseExceptionGroup[Any]) -> Exception:
-    """This returns the first of the errors that ended a connection; the others only followed from it."""
-    error: Any = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    assert isinstance(error, Exception)
-    return error
