@@ -8,18 +8,10 @@ import sys
 import pytest
 
 from sickbay.config import parse
-from sickbay_sim.main import NOT_BUILT, configuration, main
+from sickbay_sim.main import configuration, main
 from sickbay_sim.rig import Rig
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-
-
-@pytest.mark.parametrize("verb", sorted(NOT_BUILT))
-def test_what_is_not_built_says_so(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """A command that pretends would be taken for a result."""
-    assert main([verb, "scenario.toml"]) == 2
-    assert f"sickbay-sim {verb}: " in (told := capsys.readouterr().err)
-    assert "not built yet" in told
 
 
 @pytest.mark.parametrize("fan", ["line", "pins"])
