@@ -12,6 +12,7 @@ from sickbay_fleet.store import Arrived
 from sickbay_sim.swarm.agenda import Agenda
 
 QUEUED_MAX = 1000  # mosquitto.conf(5), max_queued_messages
+LATE_MS = 5000  # how late the second copy of a message comes, at most
 LATENCY_MS = (2, 40)  # between the broker and the fleet, least and most
 
 
@@ -31,6 +32,7 @@ class Broker:
         self._up: deque[Arrived] = deque()  # for the fleet, while it is not there
         self._down: dict[str, deque[bytes]] = {}  # for devices that are not there
         self._under_way = 0
+        self._arrives_ms = 0
 
     def publish(self, arrived: Arrived, at_ms: int) -> None:
         """This takes a message of a device. The PUBACK for it is on its way whatever becomes of the message."""
@@ -44,10 +46,12 @@ class Broker:
         self._to_fleet(arrived, at_ms)
         if self._chance.random() < self._twice:
             self.repeated += 1
-            self._to_fleet(arrived, at_ms + self._chance.randrange(5000))
+            self._agenda.at(at_ms + self._chance.randrange(LATE_MS), lambda then_ms: self._to_fleet(arrived, then_ms))
 
     def _to_fleet(self, arrived: Arrived, at_ms: int) -> None:
+        """This sends on: in the order of coming, as a session does."""
         life = self._life
+        self._arrives_ms = max(self._arrives_ms, at_ms + self._chance.randint(*LATENCY_MS))
         self._under_way += 1
 
         def arrive(then_ms: int) -> None:
@@ -59,7 +63,7 @@ class Broker:
             else:
                 self._up.append(arrived)  # not acknowledged: the session keeps it
 
-        self._agenda.at(at_ms + self._chance.randint(*LATENCY_MS), arrive)
+        self._agenda.at(self._arrives_ms, arrive)
 
     def fleet_back(self, at_ms: int) -> None:
         """This is the fleet's session taken up again: what was queued comes now."""
