@@ -22,13 +22,13 @@ class Broker:
     def __init__(self, agenda: Agenda, chance: random.Random, twice: float) -> None:
         self.up = True
         self.fleet_there = True
-        self.hand_over: Callable[[Arrived, int], None] = lambda arrived, at_ms: None
+        self.hand_over: Callable[[Arrived, bool, int], None] = lambda arrived, kept, at_ms: None
         self.ears: dict[str, Callable[[bytes, int], bool]] = {}  # returns whether it was heard: a PUBACK from there
         self.on_kill: list[Callable[[int], None]] = []
         self.forgotten = self.dropped = self.repeated = 0
-        self.swallowed_ms = -(10**9)  # when a message was last lost without a connection breaking
         self._agenda, self._chance, self._twice = agenda, chance, twice
         self._life = 0
+        self._kept: dict[str, Arrived] = {}  # each device's latest state: it is retained
         self._up: deque[Arrived] = deque()  # for the fleet, while it is not there
         self._down: dict[str, deque[bytes]] = {}  # for devices that are not there
         self._under_way = 0
@@ -36,19 +36,20 @@ class Broker:
 
     def publish(self, arrived: Arrived, at_ms: int) -> None:
         """This takes a message of a device. The PUBACK for it is on its way whatever becomes of the message."""
+        if arrived.leaf == "state":
+            self._kept[arrived.device] = arrived
         if not self.fleet_there:
             if len(self._up) < QUEUED_MAX:
                 self._up.append(arrived)
             else:
                 self.dropped += 1
-                self.swallowed_ms = at_ms
             return
         self._to_fleet(arrived, at_ms)
         if self._chance.random() < self._twice:
             self.repeated += 1
             self._agenda.at(at_ms + self._chance.randrange(LATE_MS), lambda then_ms: self._to_fleet(arrived, then_ms))
 
-    def _to_fleet(self, arrived: Arrived, at_ms: int) -> None:
+    def _to_fleet(self, arrived: Arrived, at_ms: int, kept: bool = False) -> None:
         """This sends on: in the order of coming, as a session does."""
         life = self._life
         self._arrives_ms = max(self._arrives_ms, at_ms + self._chance.randint(*LATENCY_MS))
@@ -59,16 +60,18 @@ class Broker:
                 return
             self._under_way -= 1
             if self.fleet_there:
-                self.hand_over(arrived, then_ms)
-            else:
+                self.hand_over(arrived, kept, then_ms)
+            elif not kept:
                 self._up.append(arrived)  # not acknowledged: the session keeps it
 
         self._agenda.at(self._arrives_ms, arrive)
 
     def fleet_back(self, at_ms: int) -> None:
-        """This is the fleet's session taken up again: what was queued comes now."""
+        """This is the fleet's session taken up again: what is retained comes, and what was queued."""
         self.fleet_there = True
         waiting, self._up = self._up, deque()
+        for state in self._kept.values():
+            self._to_fleet(state, at_ms, kept=True)
         for arrived in waiting:
             self._to_fleet(arrived, at_ms)
 
@@ -100,6 +103,7 @@ class Broker:
         self._under_way = 0
         self._up.clear()
         self._down.clear()
+        self._kept.clear()
         self.up = False
         self.ears.clear()
         for broken in self.on_kill:

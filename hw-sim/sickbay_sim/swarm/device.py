@@ -19,6 +19,7 @@ from sickbay.core.reading import Command, LineState, Reading, Receipt
 from sickbay.daemon import times
 from sickbay.daemon.keeping import SNAPSHOT_S, SNAPSHOT_S_MAX, SNAPSHOTS_DAY_BYTES, URGENT
 from sickbay.daemon.messages import LASTING, Envelopes
+from sickbay.daemon.shell import RETOLD_MS
 from sickbay.daemon.times import Clock, Epoch
 from sickbay.edge.journal import Journal, OutboxRow
 from sickbay.edge.journal.journal import LAZY_ROWS_MAX, LAZY_S
@@ -80,7 +81,7 @@ class Device:
         self.way: Way  # set by the site: it needs the device
         self.books, self.watch, self.keeper = books, watch, made.keeper
         self.down = False
-        self.kills = self.outbox_rows = self.outbox_peak = self.snapshot_peak = self.rows_fed = 0
+        self.kills = self.outbox_rows = self.outbox_peak = self.snapshot_peak = self.rows_fed = self.retold = 0
         self.wall_step_s = 0.0  # what somebody did to its wall clock
         self.epoch_ms = 0  # when the present process began
         self.period_ms = made.period_ms
@@ -123,6 +124,7 @@ class Device:
         self._every_ms = round(SNAPSHOT_S * 1000)
         self._next_row_ms = at_ms + self.period_ms
         self._awake_ms = None
+        self._retold: dict[str, int] = {}
         self.node.start(self.clock())
         self._turn(at_ms)
         self.way.start(at_ms)
@@ -363,7 +365,21 @@ class Device:
         return self.envelopes.birth(len(self.node.ward.triage.open_cases()))
 
     def digest(self) -> bytes:
-        return self.envelopes.digest(report.digest(self.node.ward))
+        return self.envelopes.digest(report.digest(self.node.ward), report.lately_closed(self.node.ward))
+
+    def leaving(self, payload: bytes) -> tuple[bytes, str]:
+        return self.envelopes.leaving(payload)
+
+    def lacked(self, faults: list[str]) -> None:
+        """This lets faults be told once more that the fleet has lost, each at most once an hour."""
+        now = self.clock()
+        self._retold = {id_: at for id_, at in self._retold.items() if now - at < RETOLD_MS}
+        for id_ in faults:
+            if id_ in self.node.ward.triage.cases and id_ not in self._retold:
+                self._retold[id_] = now
+                self.retold += 1
+                self.node.done(Receipt(f"{id_}.r0", now, False, "the fleet lacks it"))
+        self._turn(self._agenda.now_ms)
 
     def open_faults(self) -> dict[str, int]:
         """This returns what the device holds open and has told: fault id and revision."""

@@ -28,7 +28,6 @@ class Receiving:
         broker: Broker,
         wall: Callable[[], str],
         committed: Callable[[str, list[str], int], None],
-        digested: Callable[[str, int], None],
     ) -> None:
         self.there = True
         self.since_ms = 0
@@ -38,16 +37,16 @@ class Receiving:
         self.erased_messages = 0
         self._path, self._backup = folder / "fleet.db", folder / "yesterday.db"
         self._agenda, self._broker, self._wall = agenda, broker, wall
-        self._committed, self._digested = committed, digested
-        self._inbox: deque[Arrived] = deque()
+        self._committed = committed
+        self._inbox: deque[tuple[bool, Arrived]] = deque()
         self._life = 0
         self._draining = False
         self.taken = 0
         self.store = Store(self._path, wall)
         broker.hand_over = self._arrive
 
-    def _arrive(self, arrived: Arrived, at_ms: int) -> None:
-        self._inbox.append(arrived)
+    def _arrive(self, arrived: Arrived, kept: bool, at_ms: int) -> None:
+        self._inbox.append((kept, arrived))
         if not self._draining:
             self._draining = True
             life = self._life
@@ -57,22 +56,28 @@ class Receiving:
         """This commits one batch, and then gives its receipts."""
         if life != self._life:
             return
-        batch = [self._inbox.popleft() for _ in range(min(BATCH_MAX, len(self._inbox)))]
+        came = [self._inbox.popleft() for _ in range(min(BATCH_MAX, len(self._inbox)))]
+        batch = [arrived for _, arrived in came]
         taken = self.store.take(batch)
         self.taken += len(batch)
-        for arrived in batch:
-            if arrived.leaf == "digest":
-                self._digested(arrived.device, at_ms)
         for device, ids in taken.receipts.items():
             self._committed(device, ids, at_ms)
+
+        def say(device: str, receipt: wire.ReceiptMessage, then_ms: int) -> None:
+            self._broker.receipt(device, wire.encode(receipt), then_ms)
 
         def receipts(then_ms: int) -> None:
             if life != self._life:
                 return  # it ended between its commit and its receipts
+            for device, lacks in taken.lacks.items():
+                if lacks:
+                    say(device, wire.ReceiptMessage([], lacks=lacks), then_ms)
             for device, ids in taken.receipts.items():
                 for start in range(0, len(ids), IDS_MAX):
-                    payload = wire.encode(wire.ReceiptMessage(ids[start : start + IDS_MAX]))
-                    self._broker.receipt(device, payload, then_ms)
+                    say(device, wire.ReceiptMessage(ids[start : start + IDS_MAX]), then_ms)
+            for kept, arrived in came:
+                if kept and b'"up"' in arrived.payload:
+                    say(arrived.device, wire.ReceiptMessage([], digest=True), then_ms)
 
         self._agenda.at(at_ms + COMMIT_MS, receipts)
         if self._inbox:
@@ -82,8 +87,6 @@ class Receiving:
 
     def crash(self, at_ms: int) -> None:
         """This is SIGKILL: what was read and not committed is gone, although the broker has its PUBACK."""
-        if self._inbox:
-            self._broker.swallowed_ms = at_ms
         self._life += 1
         self._inbox.clear()
         self._draining = False

@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from sickbay.daemon.shell import RETOLD_MS
+from sickbay.edge.uplink.waits import HOLD_MAX_S
 from sickbay_sim.swarm.device import Device
 from sickbay_sim.swarm.watch import BOUNDED, DOUBLED, GRACE_MS, LOST, OPEN, STALE, WAITING_MAX_EACH
 
@@ -62,10 +64,10 @@ def _tickets(site: "Site", at_ms: int) -> None:
 def clear_way(site: "Site", device: Device, at_ms: int) -> bool:
     """This returns whether everything between a device and the store has stood for ten minutes.
 
-    What swallows or refuses a message without breaking the connection is felt for longer: until the row goes again.
+    What refuses a message without breaking the connection is felt for longer: until the topic is tried again.
     """
     way, receiving, broker = device.way, site.receiving, site.broker
-    again_ms = GRACE_MS + round(site.plan.timing.receipt_max_s * 1000)
+    again_ms = GRACE_MS + round(HOLD_MAX_S * 1000)
     return (
         not device.down
         and way.connected
@@ -73,7 +75,6 @@ def clear_way(site: "Site", device: Device, at_ms: int) -> bool:
         and at_ms - way.up_ms >= GRACE_MS
         and at_ms - way.blemish_ms >= again_ms
         and broker.up
-        and at_ms - broker.swallowed_ms >= again_ms
         and receiving.there
         and at_ms - receiving.since_ms >= GRACE_MS
     )
@@ -82,10 +83,9 @@ def clear_way(site: "Site", device: Device, at_ms: int) -> bool:
 def _of_device(site: "Site", device: Device, tickets: set[str], at_ms: int) -> None:
     account, receiving = site.books.accounts[device.name], site.receiving
     faults = device.open_faults()
-    # The fleet was told of these, receipted, and lost them with its disk. No rule of the wire brings them back before the next
-    # message about them; a restored store learns by the next digest only what is closed.
-    erased = {fault for name, fault in receiving.erased if name == device.name}
-    digested = site.digested_ms.get(device.name, -1) > receiving.restored_ms
+    # A store that came back from a backup asks for what it lacks; a fault is told once more at most once an hour.
+    young = receiving.restored_ms >= 0 and at_ms - receiving.restored_ms < RETOLD_MS + GRACE_MS
+    erased = {fault for name, fault in receiving.erased if name == device.name} if young else set()
     untold = [
         fault
         for fault in faults
@@ -94,16 +94,13 @@ def _of_device(site: "Site", device: Device, tickets: set[str], at_ms: int) -> N
         and at_ms - account.told_ms.get(fault, 0) >= GRACE_MS
         and fault not in erased
     ]
-    site.erased_open += sum(fault in erased and fault not in tickets for fault in faults)
     site.watch.look(
         OPEN, not untold, device.name, at_ms, f"no open ticket for {', '.join(untold[:3])}" if untold else ""
     )
     stale = [
         fault
         for fault in tickets
-        if fault not in faults
-        and at_ms - account.told_ms.get(fault, 0) >= GRACE_MS
-        and (digested or fault not in erased)
+        if fault not in faults and at_ms - account.told_ms.get(fault, 0) >= GRACE_MS and fault not in erased
     ]
     site.watch.look(STALE, not stale, device.name, at_ms, f"open tickets of {', '.join(stale[:3])}" if stale else "")
 

@@ -15,22 +15,27 @@ from typing import Any
 
 from sickbay_sim.swarm.site import Plan, live
 from sickbay_sim.swarm.summary import Lived
+from sickbay_sim.swarm.uplink import Way
 
 Tell = Callable[[int, float], None]  # (site, virtual seconds)
 LOOKS_S = 1.0  # how often progress is looked at
 
 
 def swarm(
-    plan: Plan, processes: int | None = None, tell: Tell = lambda site, at_s: None, only: int | None = None
+    plan: Plan,
+    processes: int | None = None,
+    tell: Tell = lambda site, at_s: None,
+    only: int | None = None,
+    way: type[Way] = Way,
 ) -> Lived:
-    """This returns what came of all sites, or of `only` one. None: a process a core."""
+    """This returns what came of all sites, or of `only` one. None: a process a core; `way` is what devices send over."""
     sites = list(range(plan.sites())) if only is None else [only]
     workers = min(len(sites), processes or os.cpu_count() or 1)
     together = Lived()
     lives = (
-        (live(plan, number, _telling(tell, number)) for number in sites)
+        (live(plan, number, _telling(tell, number), way) for number in sites)
         if workers == 1
-        else _in_processes(plan, sites, workers, tell)
+        else _in_processes(plan, sites, workers, tell, way)
     )
     for each in lives:
         together.add(each)
@@ -42,12 +47,12 @@ def _telling(tell: Tell, number: int) -> Callable[[float], None]:
     return lambda at_s: tell(number, at_s)
 
 
-def _in_processes(plan: Plan, sites: list[int], workers: int, tell: Tell) -> Iterator[Lived]:
+def _in_processes(plan: Plan, sites: list[int], workers: int, tell: Tell, way: type[Way]) -> Iterator[Lived]:
     # Forked, a worker has all that is imported; started anew each would take a second for it.
     context = multiprocessing.get_context("fork" if "fork" in multiprocessing.get_all_start_methods() else "spawn")
     with SyncManager(ctx=context) as shared, ProcessPoolExecutor(workers, mp_context=context) as pool:
         said: Any = shared.Queue()
-        waiting: set[Future[Lived]] = {pool.submit(_one, plan, number, said) for number in sites}
+        waiting: set[Future[Lived]] = {pool.submit(_one, plan, number, said, way) for number in sites}
         while waiting:
             done, waiting = wait(waiting, timeout=LOOKS_S, return_when=FIRST_COMPLETED)
             with contextlib.suppress(queue.Empty):
@@ -57,8 +62,8 @@ def _in_processes(plan: Plan, sites: list[int], workers: int, tell: Tell) -> Ite
                 yield future.result()
 
 
-def _one(plan: Plan, number: int, said: Any) -> Lived:
-    return live(plan, number, lambda at_s: said.put((number, at_s)))
+def _one(plan: Plan, number: int, said: Any, way: type[Way]) -> Lived:
+    return live(plan, number, lambda at_s: said.put((number, at_s)), way)
 
 
 def replay(plan: Plan, device: str, rate: float, files: tuple[str, ...] = ()) -> str:

@@ -82,14 +82,12 @@ class Site:
         self.books = Books()
         chance = random.Random(self.seed)
         self.broker = Broker(self.agenda, random.Random(f"{self.seed} broker"), twice=0.01)
-        self.digested_ms: dict[str, int] = {}
         self.receiving = Receiving(
             folder,
             self.agenda,
             self.broker,
             lambda: wall_of(self.agenda.now_ms),
             self.books.committed,
-            self.digested_ms.__setitem__,
         )
         self.shelf = Shelf(folder, lambda: self.agenda.now_ms / 1000, plan.limits)
         self._way_of = way
@@ -98,7 +96,6 @@ class Site:
         self.devices: dict[str, Device] = {}
         self._shared: list[Device] = []
         self.open_tickets = 0
-        self.erased_open = 0  # looks at a fault that is open and that the store forgot with a restore
         self.alone_s: dict[str, float] = {}  # when a device's story ends, for those that have one
         self.spent_s = {"plants": 0.0, "devices": 0.0, "messages": 0.0, "reckoning": 0.0}
         self._equipments: dict[str, Equipment] = {}

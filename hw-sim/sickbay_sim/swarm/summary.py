@@ -80,7 +80,7 @@ def lived(site: "Site", runs: list[Run], cpu_s: float) -> Lived:
         "fleet away or killed": site.receiving.crashes,
         "fleet restored from a backup": site.receiving.restores,
         "messages erased by a restore": site.receiving.erased_messages,
-        "looks at an open fault that a restore erased": site.erased_open,
+        "stories told once more": sum(d.retold for d in devices),
         "refused by the store": sum(n for what, n in counted.items() if what.startswith("refused")),
         "tickets open": site.open_tickets,
         "journals opened": site.shelf.opened,

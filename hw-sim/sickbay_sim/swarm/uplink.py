@@ -1,6 +1,8 @@
-"""This is a device's way to its broker: the link, which loses connections and messages, and an uplink that keeps the agent's rules.
+"""This is a device's way to its broker: the link, which loses connections and messages, and the uplink, told again in virtual time.
 
-What is sent on one connection arrives in order or not at all; what was under way when a connection ends arrives or does not.
+What decides is the agent's own: whose turn it is, what is held back, the day's bytes, the backoff, the shape of what waited. Told
+again is what the agent's uplink does around a socket: connect, greet, beat, send a batch, wait for every PUBACK, look again. What
+is sent on one connection arrives in order or not at all; what was under way when a connection ends arrives or does not.
 """
 
 import random
@@ -11,19 +13,28 @@ from typing import Protocol
 import msgspec
 
 from sickbay import wire
+from sickbay.config import Mqtt
 from sickbay.edge.journal import OutboxRow
-from sickbay.edge.uplink import Sent, Timing
+from sickbay.edge.uplink import Sent, Timing, shape
 from sickbay.edge.uplink.backoff import Backoff
+from sickbay.edge.uplink.budget import HEARTBEAT_TIMES, Budget
+from sickbay.edge.uplink.session import IN_FLIGHT_MAX
+from sickbay.edge.uplink.turns import Turns, urgency
+from sickbay.edge.uplink.waits import Holds
 from sickbay_fleet.store import Arrived
 from sickbay_sim.swarm.agenda import Act, Agenda
 from sickbay_sim.swarm.broker import Broker
-from sickbay_sim.swarm.rules import CONNECT_MS, PUT_MS, Sending
 
 OUT, HALF_OPEN, REFUSED, SLOW = "out", "half_open", "refused", "slow"
 KINDS = (OUT, HALF_OPEN, REFUSED, SLOW)
-KEEPALIVE_MS = 22_000  # [mqtt] keepalive_s
+MQTT = Mqtt("mqtt://broker")  # the defaults of a configuration
+NOTICED_MS = round(1.45 * MQTT.keepalive_s * 1000)  # how soon its own ping finds a half-open line
+CONNECT_MS, PUT_MS = 10_000, 30_000  # so long a connect waits for its answer, and a publish for its PUBACK
+DIGEST_EVERY_MS = 60_000  # however often the fleet asks
+LACKS_MAX = 500
+NOT_AUTHORIZED = 0x87
 LATENCY_MS, SLOW_MS = (15, 250), 30_000
-PREFIX = "sickbay/1"
+PREFIX = MQTT.prefix
 
 
 @dataclass(frozen=True)
@@ -46,6 +57,10 @@ class Sender(Protocol):
 
     def ledger_add(self, lines: list[Sent], lazy: bool) -> None: ...
 
+    def lacked(self, faults: list[str]) -> None: ...
+
+    def leaving(self, payload: bytes) -> tuple[bytes, str]: ...
+
     def birth(self) -> bytes: ...
 
     def digest(self) -> bytes: ...
@@ -67,7 +82,7 @@ class Way:
         self._device, self._agenda, self._broker, self._chance, self._timing = device, agenda, broker, chance, timing
         self._loses_per_h = loses_per_h
         self._backoff = Backoff(timing.backoff_first_s, timing.backoff_max_s, chance.random)
-        self._sending = Sending(timing)
+        self._begin_afresh()
         self._life = 0  # of the process and of its connection: what is of an earlier one does not count
         self._running = self._busy = self._receipted = False
         self._arrives_ms = 0
@@ -80,8 +95,19 @@ class Way:
         """This is the uplink's first attempt, in a new process."""
         self._running = True
         self._backoff.reset()
-        self._sending = Sending(self._timing)
+        self._begin_afresh()
         self._connect(at_ms)
+
+    def _begin_afresh(self) -> None:
+        """This is what a new process knows of what it sent: nothing."""
+        self._budget = Budget(MQTT.bytes_per_day, self._now_s)
+        self._holds = Holds(self._timing.reason_scale, self._now_s)
+        self._turns = Turns(self._timing, self._holds, self._budget, self._now_s)
+        self._skipped = 0
+        self._digest_ms = -DIGEST_EVERY_MS
+
+    def _now_s(self) -> float:
+        return self._agenda.now_ms / 1000
 
     def stop(self, at_ms: int) -> None:
         """This is the end of the process, without a goodbye."""
@@ -99,7 +125,7 @@ class Way:
             self.lost(spell.at_ms)
         elif spell.kind == HALF_OPEN and self.connected:
             life = self._life
-            self._agenda.at(spell.at_ms + 2 * KEEPALIVE_MS, lambda at_ms: self._unanswered(life, at_ms))
+            self._agenda.at(spell.at_ms + NOTICED_MS, lambda at_ms: self._unanswered(life, at_ms))
         self._agenda.at(spell.until_ms, lambda at_ms: self._over(spell))
 
     def _over(self, spell: Spell) -> None:
@@ -118,7 +144,7 @@ class Way:
         stood_ms = at_ms - self.up_ms
         self._life += 1
         # A link that is half open is noticed by the broker later than by us.
-        self._gone(at_ms, 3 * KEEPALIVE_MS // 2 if self.spell == HALF_OPEN else 0)
+        self._gone(at_ms, 3 * MQTT.keepalive_s * 500 if self.spell == HALF_OPEN else 0)
         if stood_ms >= self._timing.steady_s * 1000 or self._receipted:
             self._backoff.reset()
         self._again(at_ms)
@@ -170,36 +196,43 @@ class Way:
         self.connections += 1
         self._arrives_ms, self._wake_ms = at_ms, None
         self._up_wall_s = device.wall_s()
-        self._sending.connected()
+        self._turns.again()
+        self._holds.clear()
         if self._loses_per_h > 0:
             life = self._life
             holds_ms = round(self._chance.expovariate(self._loses_per_h / 3.6e6))
             self._agenda.at(at_ms + holds_ms, lambda then_ms: self.lost(then_ms) if life == self._life else None)
         self._broker.attached(device.name, self._hear, at_ms)
-        birth, digest = device.birth(), device.digest()
+        birth = device.birth()
         will = msgspec.json.encode({**msgspec.json.decode(birth), "state": "gone"})
-        device.ledger_add(
-            [
-                self._line("up/state", will, "state.will"),
-                self._line("up/state", birth, "state.up"),
-                self._line("up/digest", digest, "digest"),
-            ],
-            False,
-        )
+        lines = [self._line("up/state", will, "state.will"), self._line("up/state", birth, "state.up")]
+        device.ledger_add(lines, False)
         self._put("state", birth, at_ms)
-        self._put("digest", digest, at_ms)
+        self._tell_digest(at_ms)
         self._beat_later(at_ms)
         self._agenda.at(at_ms + 2 * LATENCY_MS[1], self._pump_of(self._life))
+
+    def _tell_digest(self, at_ms: int) -> None:
+        self._digest_ms = at_ms
+        digest = self._device.digest()
+        self._device.ledger_add([self._line("up/digest", digest, "digest")], False)
+        self._expect_puback(self._put("digest", digest, at_ms), at_ms)
 
     def _beat_later(self, at_ms: int) -> None:
         life = self._life
 
         def beat(then_ms: int) -> None:
-            if life == self._life and self.connected:
+            if life != self._life or not self.connected:
+                return
+            if not self._budget.lets("heartbeat") and self._skipped < HEARTBEAT_TIMES - 1:
+                self._skipped += 1
+                self._budget.stretch("heartbeat")
+            else:
+                self._skipped = 0
                 birth = self._device.birth()
                 self._device.ledger_add([self._line("up/state", birth, "state.up")], True)
                 self._expect_puback(self._put("state", birth, then_ms), then_ms)
-                self._beat_later(then_ms)
+            self._beat_later(then_ms)
 
         self._agenda.at(at_ms + round(self._timing.heartbeat_s * 1000), beat)
 
@@ -216,26 +249,32 @@ class Way:
     def _pump(self, at_ms: int) -> None:
         """This sends what is due, waits for every PUBACK, and looks again; else sleeps until something is due."""
         self._busy = False
-        rows = {row.id: row for row in self._device.pending(self._sending.wanted())}
-        ids = list(rows)
-        due = self._sending.due(ids, at_ms)
+        rows = self._device.pending(self._turns.limit())
+        due = self._turns.due(rows, IN_FLIGHT_MAX)
         if not due:
-            soonest_ms = self._sending.soonest_ms(ids, at_ms)
-            if ids and (self._wake_ms is None or soonest_ms < self._wake_ms or self._wake_ms <= at_ms):
-                self._wake_ms = soonest_ms
-                self._agenda.at(soonest_ms, self._sleeper_of(self._life))
+            self._sleep(rows, at_ms)
             return
         self._busy = True
-        sent = [(rows[id_], self._payload(rows[id_])) for id_ in due]
-        self._device.ledger_add([self._line_of(row, payload) for row, payload in sent], False)
-        answers_ms: list[int | None] = []
-        for row, payload in sent:
-            self._sending.sent(row.id, at_ms)
-            answers_ms.append(self._put(row.topic.rpartition("/")[2], payload, at_ms))
+        wanted = {row.id for row in due}
+        sent = []
+        for row in (row for row in rows if row.id in wanted):
+            self._turns.tried(row)
+            waited = row.created < self._up_wall_s
+            payload, why = self._device.leaving(shape.historical(row.payload) if waited else row.payload)
+            sent.append((row, payload, why))
+        self._device.ledger_add([self._line_of(row, payload, why) for row, payload, why in sent], False)
+        answers_ms = [self._put(row.topic.rpartition("/")[2], payload, at_ms, row.topic) for row, payload, _ in sent]
         last_ms = None if None in answers_ms else max(answer for answer in answers_ms if answer is not None)
         if self._expect_puback(last_ms, at_ms):
             assert last_ms is not None
             self._agenda.at(last_ms, self._pump_of(self._life))
+
+    def _sleep(self, rows: Sequence[OutboxRow], at_ms: int) -> None:
+        """This lets it look again when the next row may go."""
+        soonest_ms = round(self._turns.soonest(rows) * 1000) + 1
+        if rows and (self._wake_ms is None or soonest_ms < self._wake_ms or self._wake_ms <= at_ms):
+            self._wake_ms = soonest_ms
+            self._agenda.at(soonest_ms, self._sleeper_of(self._life))
 
     def _sleeper_of(self, life: int) -> Act:
         def wake(at_ms: int) -> None:
@@ -243,11 +282,6 @@ class Way:
                 self.wake(at_ms)
 
         return wake
-
-    def _payload(self, row: OutboxRow) -> bytes:
-        if row.created >= self._up_wall_s:
-            return row.payload
-        return msgspec.json.encode({**msgspec.json.decode(row.payload), "historical": True})
 
     def _expect_puback(self, answer_ms: int | None, at_ms: int) -> bool:
         """This breaks the connection when a PUBACK is too long in coming; returns whether it will come."""
@@ -257,7 +291,7 @@ class Way:
         self._agenda.at(at_ms + PUT_MS, lambda then_ms: self.lost(then_ms) if life == self._life else None)
         return False
 
-    def _put(self, leaf: str, payload: bytes, at_ms: int) -> int | None:
+    def _put(self, leaf: str, payload: bytes, at_ms: int, topic: str = "") -> int | None:
         """This sends one message and returns when its PUBACK comes, None if never."""
         self.sent += 1
         if self.spell == HALF_OPEN:
@@ -268,7 +302,9 @@ class Way:
         if self.spell == REFUSED and leaf == "escalation":
             self.blemish_ms = at_ms
             self.refused += 1
+            self._holds.refused(topic, NOT_AUTHORIZED)
             return answer_ms
+        self._holds.taken(topic)
         life, arrived = self._life, Arrived(self._device.name, leaf, payload)
         survives = self._chance.random() < 0.5  # a connection that ends meanwhile
 
@@ -290,18 +326,27 @@ class Way:
                 return
             receipt = msgspec.json.decode(payload, type=wire.ReceiptMessage)
             known = self._device.forget(receipt.ids)
-            self._sending.received(known)
+            self._turns.settled(known)
             if known:
                 self._receipted = True
                 self.wake(then_ms)
+            if receipt.lacks:
+                self._device.lacked(receipt.lacks[:LACKS_MAX])
+            if receipt.digest and then_ms - self._digest_ms >= DIGEST_EVERY_MS:
+                self._turns.again()  # the fleet has just come: what it has not receipted need not wait for its turn
+                self.wake(then_ms)
+                self._tell_digest(then_ms)
 
         self._agenda.at(at_ms + self._latency_ms(), take)
         return True
 
-    def _line_of(self, row: OutboxRow, payload: bytes) -> Sent:
-        what = f"{row.topic.rpartition('/')[2]}.{row.kind}"
-        return Sent(self._device.wall_s(), row.topic, what, row.consent, len(row.topic) + len(payload), row.id)
+    def _line_of(self, row: OutboxRow, payload: bytes, why: str) -> Sent:
+        size = len(row.topic) + len(payload)
+        self._budget.spend(urgency(row), size)
+        return Sent(self._device.wall_s(), row.topic, f"{row.topic.rpartition('/')[2]}.{row.kind}", why, size, row.id)
 
     def _line(self, leaf: str, payload: bytes, what: str) -> Sent:
         topic = wire.topic(PREFIX, self._device.name, leaf)
-        return Sent(self._device.wall_s(), topic, what, "[mqtt] url", len(topic) + len(payload))
+        size = len(topic) + len(payload)
+        self._budget.spend("own", size)
+        return Sent(self._device.wall_s(), topic, what, "[mqtt] url", size)

@@ -23,6 +23,7 @@ BREACHES_MAX = 20  # kept in words; the rest is counted
 GRACE_MS = 600_000  # so long a link must have been up before tickets are compared
 SNAPSHOT_BYTES_MAX = 512 << 10
 JOURNAL_BYTES_MAX = 24 << 20  # an outbox of 16 MiB, its log, the snapshot, 10,000 lines of the ledger
+REVISIONS_MAX = 20_000  # faults of a device, of which the latest revision is remembered
 WAITING_MAX_EACH = 400  # entries of the agenda, a device
 
 
@@ -73,12 +74,13 @@ class DeviceWatch:
         full = len(self._told_ms) > BUDGET and at_ms - self._told_ms[0] < BUDGET_MS
         saw = f"{effect.effect_id} is the eleventh since {self._told_ms[0] / 1000:.0f} s" if full else ""
         self._watch.look(BUDGETED, not full, self._device, at_ms, saw)
-        before = self._revisions.pop(effect.fault_id, 0)
+        before = self._revisions.get(effect.fault_id, 0)
         right = effect.revision == before + 1 and (effect.kind == "opened") == (before == 0)
         saw = "" if right else f"{effect.effect_id} ({effect.kind}) came after revision {before}"
         self._watch.look(MONOTONE, right, self._device, at_ms, saw)
-        if effect.kind != "closed":
-            self._revisions[effect.fault_id] = effect.revision
+        self._revisions[effect.fault_id] = effect.revision
+        if len(self._revisions) > REVISIONS_MAX:
+            del self._revisions[next(iter(self._revisions))]
 
     def drive(self, effect: Drive, node: Node, at_ms: int) -> None:
         """This looks at one order to an output."""
