@@ -2,7 +2,7 @@
 
 from sickbay.core import fault, isolating, story, telling
 from sickbay.core.case import Case, Overlay
-from sickbay.core.classes import CLASSES, SENSOR_CHECKS
+from sickbay.core.classes import CLASSES, LINE_SYMPTOMS, SENSOR_CHECKS
 from sickbay.core.diagnosis import Finding
 from sickbay.core.fault import Change, Entry, Memory, Result
 from sickbay.core.quarantine import OUT_OF_SERVICE
@@ -147,7 +147,9 @@ def _is_root(ward: Ward, case: Case, finding: Finding) -> bool:
         return case.is_failing  # a sensor known to be ill explains all else that it does
     if case.class_ == "garbage" and finding.class_ == "unplugged":
         return case.is_failing and _only_mute(ward, case, finding.target)
-    if case.layer == "line" and finding.class_ == "silent":
+    if case.layer == "line" and (
+        finding.class_ == "silent" or (case.is_failing and finding.class_ in LINE_SYMPTOMS.get(case.class_, ()))
+    ):
         channel = ward.channels.get(finding.target)
         return channel is not None and channel.spec.source == case.target
     if case.layer == "surroundings" and (finding.layer == "surroundings" or finding.class_ in SWAYED):
@@ -191,6 +193,11 @@ def _take_over(ward: Ward, case: Case) -> None:
         gone = ward.triage.open_case((case.target, "unplugged"))
         if gone is not None and gone.revision == 0 and _only_mute(ward, case, gone.target):
             gone.overlay.suppressed_by = case.id
+    for other in ward.triage.open_cases() if case.class_ in LINE_SYMPTOMS else ():
+        channel = ward.channels.get(other.target)
+        mine = channel is not None and channel.spec.source == case.target and other.revision == 0
+        if mine and (other.class_ == "silent" or other.class_ in LINE_SYMPTOMS[case.class_]):
+            other.overlay.suppressed_by = case.id
     row = ward.rows.get(case.target)
     if case.layer != "part" or row is None:
         return

@@ -9,6 +9,7 @@ from sickbay.core.equipment import Part, Signal
 from sickbay.core.estimate import Relations
 from sickbay.core.fault import Entry
 from sickbay.core.reading import Quality
+from sickbay.core.source import Source
 from sickbay.core.trend import FINEST_MS, Trend
 
 RING = 64  # readings kept of each signal for the freeze frame
@@ -29,6 +30,7 @@ class Channel:
         "ring",
         "rows",
         "silent",
+        "source",
         "spec",
         "substitute",
         "trend",
@@ -36,8 +38,9 @@ class Channel:
         "value",
     )
 
-    def __init__(self, spec: Signal, learn_rows: int) -> None:
+    def __init__(self, spec: Signal, learn_rows: int, source: Source) -> None:
         self.spec = spec
+        self.source = source
         self.checks = SignalChecks(spec, learn_rows)
         self.value: float | None = None
         self.at_ms: int | None = None

@@ -1,5 +1,6 @@
 """These are the plausibility checks of one signal: what a value cannot be, known before any learning."""
 
+import math
 from typing import Final
 
 from sickbay.core.equipment import Signal
@@ -37,16 +38,21 @@ RECENT = 1.0 / 16.0  # EWMA of what was recently seen
 AGREE = 3  # readings in a row that fit each other, but not the one before, are the new reference for the rate
 SILENT_READINGS = 3
 SILENT_LEAST_MS = 2000
-SILENT_LEARNING = 10  # cadences that may pass while a unit's own gaps are still being learnt
-SILENT_MOST = 30  # cadences that count as silence on any unit: beyond it nobody would wait
+SILENT_MOST = (
+    30  # cadences that count as silence on any unit: beyond it nobody would wait; and while gaps are being learnt
+)
 GAP_MARGIN = 1.5  # a silence is longer than this many of the longest gap that was normal here
+GAPS = (
+    1e6  # gaps, of which one may be taken for silence where their lengths scatter: no few hundred rows show the longest
+)
 
 
 class SignalChecks:
     """One signal's checks. `step` returns the failed ones as bits; `tested` says which could be judged at all."""
 
     __slots__ = (
-        "_agreed", "_arrived_ms", "_centre", "_every_ms", "_gap_ms", "_heard", "_high", "_learn_rows", "_low", "_missed_limit_ms",
+        "_agreed", "_arrived_ms", "_centre", "_every_ms", "_gap_least_ms", "_gap_ms", "_gap_sum_ms", "_gaps",
+        "_heard", "_high", "_learn_rows", "_low", "_missed_limit_ms",
         "_missed_ms", "_next_ms", "_next_value", "_patience", "_rate_ms", "_reference", "_reference_ms", "_seen", "_sentinels",
         "_silent_ms", "_spread", "_step_least_ms", "_tested_good", "tested",
     )  # fmt: skip
@@ -64,6 +70,8 @@ class SignalChecks:
         self._learn_rows = learn_rows
         self._heard = 0
         self._gap_ms = 0  # the longest between two readings while it was learnt
+        self._gaps = 0  # of those that were longer than the cadence: how many, their sum, the shortest
+        self._gap_sum_ms = self._gap_least_ms = 0
         self._patience = 1
         self._missed_ms = 0  # the same for rows in which others spoke
         self._silent_ms = self._missed_limit_ms = 0
@@ -151,20 +159,37 @@ class SignalChecks:
     def _learn_gap(self, at_ms: int) -> None:
         """This takes in how long a line of this unit may pause in normal running: a cheap adapter drops seconds."""
         if self._heard:
-            self._gap_ms = max(self._gap_ms, at_ms - self._arrived_ms)
+            gap_ms = at_ms - self._arrived_ms
+            self._gap_ms = max(self._gap_ms, gap_ms)
+            if 2 * gap_ms > 3 * self._every_ms:
+                self._gap_least_ms = min(gap_ms, self._gap_least_ms) if self._gaps else gap_ms
+                self._gaps += 1
+                self._gap_sum_ms += gap_ms
         self._heard += 1
         if self._heard == self._learn_rows:
             self._set_silence()
+
+    def _longest_gap_ms(self) -> float:
+        """This returns how long the longest of very many gaps would be, theirs being shifted exponential: bursts end by chance."""
+        if not self._gaps:
+            return 0.0
+        excess_ms = self._gap_sum_ms / self._gaps - self._gap_least_ms
+        return self._gap_ms + excess_ms * math.log(GAPS / min(self._gaps, GAPS))
 
     def _set_silence(self) -> None:
         # Three cadences, and never less than 2 s: at 20 Hz a pause of 150 ms is a busy host, not a dead sensor.
         usual = SILENT_READINGS * self._every_ms
         if self._heard < self._learn_rows:
-            usual = SILENT_LEARNING * self._every_ms
-        own = min(round(GAP_MARGIN * self._gap_ms), SILENT_MOST * self._every_ms)
+            usual = SILENT_MOST * self._every_ms
+        own = min(round(max(GAP_MARGIN * self._gap_ms, self._longest_gap_ms())), SILENT_MOST * self._every_ms)
         self._silent_ms = self._patience * max(usual, own, SILENT_LEAST_MS)
         missed = min(round(GAP_MARGIN * self._missed_ms), SILENT_MOST * self._every_ms)
         self._missed_limit_ms = self._patience * max(SILENT_READINGS * self._every_ms, missed, SILENT_LEAST_MS)
+
+    @property
+    def learns_gaps(self) -> bool:
+        """Whether it is not known yet how long this unit's line pauses in normal running."""
+        return self._heard < self._learn_rows
 
     def quiet_ms(self, at_ms: int) -> int:
         """This returns how long nothing came."""

@@ -58,7 +58,18 @@ CLASSES: dict[str, FaultClass] = {
     ),
     "unplugged": FaultClass("line", _AT_ONCE, "is gone", "Check plug, cable and power of the device."),
     "garbage": FaultClass("line", _TWO, "carries garbage", "Check baud rate, ground and cable."),
+    "repeats": FaultClass(
+        "line",
+        _AT_ONCE,
+        "says the same row again and again",
+        "Restart what sends it: a logger or gateway that hangs. Until then nothing is known of the machine behind it.",
+    ),
     "store": FaultClass("surroundings", _AT_ONCE, "lost records, or cannot keep them", _KEEP),
 }
 
+# What a line's fault does to signals that come by it, beside their silence. Lasting change of a value is none of it.
+LINE_SYMPTOMS: dict[str, frozenset[str]] = {
+    "garbage": frozenset(("bad_value", "sentinel", "range", "rate", "spikes", "noise")),
+    "repeats": frozenset(("stuck", "noise")),
+}
 SENSOR_CHECKS = CHECKS[:-1]  # judged at each reading, in the order of checks.py's bits

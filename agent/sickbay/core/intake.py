@@ -23,16 +23,26 @@ def reading(ward: Ward, reading: Reading) -> None:
         channel.checks.learn_missed(at)
         channel.missed = False
     failed = channel.checks.step(value, at)
+    source = channel.source
+    channel.ring.append((at, value))
+    if value != channel.value:
+        if source.same:
+            lines.moves(ward, channel)
+    else:
+        source.same += 1
+        if source.same >= source.next_look:
+            lines.stands_still(ward, channel)
     channel.value = value
     channel.at_ms = at
-    channel.ring.append((at, value))
     if channel.silent:
         lines.spoke(ward, channel)
     if failed or channel.active or channel.failing:
         _qualify(ward, channel, failed)
     elif channel.quality is not Quality.GOOD:
         channel.quality = Quality.GOOD
-    usable = None if failed else value
+    if source.repeating:  # old news: nothing is judged by it
+        channel.quality = Quality.SUSPECT
+    usable = None if failed or source.repeating else value
     for row, i in channel.rows:
         bit = 1 << i
         if row.seen & bit:
@@ -45,7 +55,7 @@ def reading(ward: Ward, reading: Reading) -> None:
             parts.close_row(ward, row, at)
     if channel.trend is not None and value is not None and channel.quality is Quality.GOOD:
         anticipating.heard(ward, channel, value)
-    if channel.twins is not None:
+    if channel.twins is not None and not source.repeating:
         twins.heard(ward, channel.twins, channel)
 
 

@@ -6,6 +6,7 @@ from sickbay.core.classes import CLASSES
 from sickbay.core.effects import Drive
 from sickbay.core.equipment import Part
 from sickbay.core.quarantine import ENERGISED, OUT_OF_SERVICE, Move, State
+from sickbay.core.reading import Quality
 from sickbay.core.ward import Ward
 
 AGAIN_MS = 300_000  # how often an output that did not follow is ordered again
@@ -60,10 +61,16 @@ def _stand_in(ward: Ward, channel: Channel) -> str | None:
     spec = channel.spec
     wanted = [spec.substitute] if spec.substitute else list(ward.equipment.redundancy_group(spec.name))
     for name in wanted:
-        other = ward.channels[name]
-        if other is not channel and not other.masked and not other.silent and not other.failing:
+        if ward.channels[name] is not channel and _is_well(ward, ward.channels[name]):
             return name
     return None
+
+
+def _is_well(ward: Ward, channel: Channel) -> bool:
+    """This returns whether nothing at all is held against a signal now: who is ill, or may be, stands in for nobody."""
+    if channel.masked or channel.silent or channel.failing or channel.quality is not Quality.GOOD:
+        return False
+    return not any(case.is_failing for case in ward.cases_of(channel.spec.name))
 
 
 def tend(ward: Ward, now: int) -> None:

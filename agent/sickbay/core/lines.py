@@ -7,8 +7,6 @@ from sickbay.core.fault import Result
 from sickbay.core.reading import LineState, Quality
 from sickbay.core.ward import Ward
 
-GARBAGE_SHARE, GARBAGE_LEAST = 0.2, 3  # of the frames since the last report: a line that carries garbage
-
 
 def missed(ward: Ward, row: PartRow, at: int) -> None:
     """This notes whose readings a row was closed without: its peers spoke, so the line is no excuse for long."""
@@ -34,6 +32,10 @@ def fell_silent(ward: Ward, channel: Channel, now: int) -> None:
     overdue_s = channel.checks.quiet_ms(now) / 1000.0
     finding = silence(spec.name, spec.source, len(peers), quiet, overdue_s)
     if finding.layer == "line":
+        garbled = channel.source.garbled(now)
+        if garbled is not None and all(channel.source.garbage_ms > (c.at_ms or 0) for c in ward.by_source[spec.source]):
+            # Bytes still come: nobody should look for a pulled plug.
+            casework.judge(ward, spec.source, "garbage", Result.FAILED, _garbage(spec.source, *garbled))
         if spec.source not in ward.lost_sources:
             _line_lost(ward, spec.source, finding, casework.NO_FRAMES)
         finding = Finding("sensor", spec.name, "silent", finding.evidence[:1])
@@ -51,20 +53,54 @@ def line(ward: Ward, state: LineState) -> None:
         _fell_asleep(ward, source, state.detail)
     elif state.alive and not _is_mute(ward, source):
         _line_back(ward, source)
-    frames = state.good + state.garbage
-    if frames:
-        dirty = state.garbage >= GARBAGE_LEAST and state.garbage >= GARBAGE_SHARE * frames
-        words = f"{state.garbage} of the last {frames} frames of {source} were garbage"
-        finding = Finding("line", source, "garbage", (words,))
-        casework.judge(ward, source, "garbage", Result.PREFAILED if dirty else Result.PREPASSED, finding)
+    watch = ward.sources.get(source)
+    if watch is not None and state.good + state.garbage:
+        watch.told(state.good, state.garbage, ward.now_ms)
+        garbled = watch.garbled(ward.now_ms) if state.garbage else None
+        if garbled is None:
+            casework.judge(ward, source, "garbage", Result.PREPASSED)
+        else:
+            casework.judge(ward, source, "garbage", Result.PREFAILED, _garbage(source, *garbled))
+
+
+def stands_still(ward: Ward, channel: Channel) -> None:
+    """This looks at a source all of whose readings say what they said before: has the machine come to rest, or the line?"""
+    source, watch = channel.spec.source, channel.source
+    if not watch.look([c.ring for c in ward.by_source[source]]) or watch.repeating or channel.checks.learns_gaps:
+        return
+    watch.repeating = True
+    rows = watch.same // watch.width
+    words = (
+        f"all {watch.width} signals of {source} have said the same for {rows} rows, to the last digit",
+        "those that flickered until then stand still with the others",
+    )
+    casework.judge(ward, source, "repeats", Result.FAILED, Finding("line", source, "repeats", words))
+
+
+def moves(ward: Ward, channel: Channel) -> None:
+    """This takes in that a source says something new."""
+    source, watch = channel.spec.source, channel.source
+    watch.moved(channel.checks.learns_gaps)
+    if watch.repeating:
+        watch.repeating = False
+        casework.judge(ward, source, "repeats", Result.PASSED)
+
+
+def _garbage(source: str, garbage: int, frames: int) -> Finding:
+    return Finding("line", source, "garbage", (f"{garbage} of the last {frames} frames of {source} were garbage",))
 
 
 def _line_lost(ward: Ward, source: str, finding: Finding, says: str) -> None:
+    watch = ward.sources.get(source)
     if source not in ward.lost_sources:
         ward.emit("source_lost", source, detail=says)
+        if watch is not None and (says != casework.NO_FRAMES or not _learns_gaps(ward, source)):
+            watch.lost(ward.now_ms)
     ward.lost_sources[source] = says
     casework.judge(ward, source, "unplugged", Result.FAILED, finding)
     case = ward.triage.open_case((source, "unplugged"))
+    if case is not None and watch is not None and watch.comes_and_goes(ward.now_ms) and ward.triage.latch(case):
+        ward.changed(case)
     for other in ward.triage.open_cases():
         channel = ward.channels.get(other.target)
         if case and other.class_ == "silent" and channel is not None and channel.spec.source == source:
@@ -78,6 +114,11 @@ def _fell_asleep(ward: Ward, source: str, says: str) -> None:
         ward.emit("note", source, says=says)
     for channel in ward.by_source.get(source, []):
         channel.silent, channel.quality = True, Quality.SILENT
+
+
+def _learns_gaps(ward: Ward, source: str) -> bool:
+    """This returns whether it is not known yet how long this unit's line pauses in normal running."""
+    return any(c.checks.learns_gaps for c in ward.by_source.get(source, []))
 
 
 def _is_mute(ward: Ward, source: str) -> bool:

@@ -31,6 +31,7 @@ from sickbay.core.reading import Quality
 from sickbay.core.residual import ResidualView
 from sickbay.core.season import Season
 from sickbay.core.slow import SlowView
+from sickbay.core.source import Source
 from sickbay.core.standing import Standing
 from sickbay.core.tails import Tail
 from sickbay.core.trend import TimeLeft, Trend
@@ -43,7 +44,7 @@ MAGIC = b"sickbay memory\n"
 SEAL_BYTES = 16
 _UNREADABLE = (msgspec.MsgspecError, KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError)
 _VIEWS = (PartView, Chart, ResidualView, SlowView, Abrupt, Leaps, News, Newness, Season, Tail)
-_CLASSES: dict[str, type] = {c.__name__: c for c in (*_VIEWS, SignalChecks, Disagreement, Trend, Relations)}
+_CLASSES: dict[str, type] = {c.__name__: c for c in (*_VIEWS, SignalChecks, Disagreement, Trend, Relations, Source)}
 _STRUCTS: dict[str, type[msgspec.Struct]] = {
     c.__name__: c
     for c in (Learnt, SignalLearnt, Follower, Case, Overlay, Entry, Record, TimeLeft, TriageState, Standing, Bar)
@@ -103,6 +104,7 @@ def snapshot(ward: Ward) -> bytes:
         "rows": {n: {a: down(getattr(r, a)) for a in _ROW} for n, r in ward.rows.items()},
         "twins": [[[c.spec.name for c in t.members], t.fresh, t.undecided, down(t.judge)] for t in ward.twins],
         "bars": down(list(ward.bars.bars.values())),
+        "sources": {name: [source.width, down(source)] for name, source in ward.sources.items()},
         "orders": {"counters": ward.orders.counters, "standing": down(ward.orders.standing)},
         "shapes": {n: _shape(ward, n) for n in (*ward.channels, *ward.rows)},
     }
@@ -172,6 +174,7 @@ def _take_up(ward: Ward, state: dict[str, Any]) -> list[str]:
             notes += _row(ward, row, state)
     for twins in ward.twins:
         _twins(ward, twins, state)
+    _sources(ward, state.get("sources", {}))
     bars = [each for each in up(state.get("bars", ["l"])) if isinstance(each, Bar) and each.target in known]
     ward.bars.bars = {(each.target, each.class_): each for each in bars}
     _orders(ward, state.get("orders", {}))  # a snapshot of before there were any has none
@@ -186,6 +189,19 @@ def _orders(ward: Ward, kept: dict[str, Any]) -> None:
     standing = [each for each in up(kept.get("standing", ["l"])) if isinstance(each, Standing)]
     ward.orders.standing = [each for each in standing if each.target in ward.quarantine.records]
     afar.apply(ward)
+
+
+def _sources(ward: Ward, kept: dict[str, Any]) -> None:
+    """This takes up what was followed of each source, where it still carries as many signals."""
+    for name, source in ward.sources.items():
+        try:
+            width, state = kept[name]
+            made = up(state)
+        except _UNREADABLE:
+            continue
+        if width == source.width and _alike(made, source):
+            for attribute in _attributes(source):
+                setattr(source, attribute, getattr(made, attribute))
 
 
 def _twins(ward: Ward, twins: Twins, state: dict[str, Any]) -> None:

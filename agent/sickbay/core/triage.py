@@ -83,8 +83,17 @@ class Triage:
         if case.due_ms is None:
             case.due_ms = at_ms + _wait_ms(case)
 
+    def latch(self, case: Case) -> bool:
+        """This keeps a case open until a person acks it, since its fault comes and goes; returns whether that is new."""
+        if case.overlay.latched or case.overlay.suppressed_by is not None:
+            return False
+        case.overlay.latched = True
+        return True
+
     def close(self, case: Case, at_ms: int) -> bool:
         """This closes a case, unless it is latched; returns whether it did."""
+        if case.revision == 0 and case.overlay.suppressed_by is not None:
+            case.overlay.latched = False  # it turned out to be a symptom, and nobody was told of it: who should ack it?
         if case.overlay.latched and case.overlay.acked_by is None:
             return False
         case.closed_ms = at_ms
@@ -97,6 +106,8 @@ class Triage:
         mine = [c for c in self._by_origin.values() if c.overlay.suppressed_by == root.id]
         for case in mine:
             case.overlay.suppressed_by = None
+            if case.revision == 0 and not case.is_failing:
+                case.overlay.latched = False
         return [c for c in mine if c.is_failing]
 
     def due(

@@ -11,6 +11,7 @@ from sickbay.core.channel import Channel, PartRow, Twins
 from sickbay.core.effects import Effect, Event
 from sickbay.core.equipment import Equipment, Part
 from sickbay.core.quarantine import Quarantine, Record
+from sickbay.core.source import Source
 from sickbay.core.standing import StandingOrders
 from sickbay.core.table import FaultTable
 from sickbay.core.triage import Triage
@@ -26,7 +27,9 @@ class Ward:
         self.quarantine = Quarantine(equipment)
         self.triage = Triage(equipment.device, mint)
         self.orders = StandingOrders()
-        self.channels = {s.name: Channel(s, equipment.policy.learn_rows) for s in equipment.signals}
+        self.sources = self._lines()
+        learn_rows = equipment.policy.learn_rows
+        self.channels = {s.name: Channel(s, learn_rows, self.sources[s.source]) for s in equipment.signals}
         self.rows = {p.name: self._row(p, learnt.get(p.name)) for p in equipment.parts}
         self.twins = self._groups()
         self.by_source: dict[str, list[Channel]] = {}
@@ -41,6 +44,13 @@ class Ward:
         self.unknown_signals = 0
         self.effects: list[Effect] = []
         self.due_ms: int | None = 0
+
+    def _lines(self) -> dict[str, Source]:
+        """This returns what is followed of each source that a signal comes from."""
+        cadences: dict[str, list[int]] = {}
+        for signal in self.equipment.signals:
+            cadences.setdefault(signal.source, []).append(signal.every_ms)
+        return {s: Source(len(c), min(c)) for s, c in cadences.items()}
 
     def _row(self, part: Part, learnt: Learnt | None) -> PartRow:
         members = [self.channels[name] for name in part.signals]
