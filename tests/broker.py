@@ -18,11 +18,15 @@ class Broker(EmbeddedBroker):
 
 
 class Mosquitto:
-    """The broker of production, on a free port of 127.0.0.1; `acl` is the text of its access list."""
+    """The broker of production, on a free port of 127.0.0.1; `acl` is the text of its access list, `more` further lines.
 
-    def __init__(self, acl=""):
+    `persists` keeps its queues on the disk; `wipe` takes them away, as a container that is made anew does.
+    """
+
+    def __init__(self, acl="", more="", persists=False, scheme="mqtt"):
         self.port = free_port()
-        self.url = f"mqtt://127.0.0.1:{self.port}"
+        self.url = f"{scheme}://127.0.0.1:{self.port}"
+        self._more, self._persists = more, persists
         self._folder = None
         self._acl = acl
         self._process = None
@@ -31,7 +35,10 @@ class Mosquitto:
         if self._folder is None:
             self._folder = tempfile.TemporaryDirectory(prefix="sickbay-mosquitto-")
         folder = Path(self._folder.name)
-        lines = [f"listener {self.port} 127.0.0.1", "allow_anonymous true", "persistence false", "user root"]
+        lines = [f"listener {self.port} 127.0.0.1", "allow_anonymous true", "user root", self._more]
+        lines.append(f"persistence {str(self._persists).lower()}")
+        if self._persists:
+            lines += [f"persistence_location {folder}/", "autosave_on_changes true", "autosave_interval 5"]
         if self._acl:
             (folder / "acl").write_text(self._acl)
             (folder / "acl").chmod(0o600)
@@ -47,6 +54,10 @@ class Mosquitto:
             time.sleep(0.02)
 
     restart = start
+
+    def wipe(self):
+        for kept in Path(self._folder.name).glob("*.db*"):
+            kept.unlink()
 
     def kill(self):
         if self._process is not None:

@@ -163,6 +163,16 @@ class Session(aiomqtt.Client):
         self._loop.add_reader(sock.fileno(), readable)
         self._misc_task = self._loop.create_task(self._stay_alive())
 
+    def _on_socket_register_write(self, client: Any, userdata: Any, sock: Any) -> None:
+        # At once, since we are in the loop: aiomqtt's own comes a turn later: the number may be another socket's.
+        def writable() -> None:
+            try:
+                client.loop_write()
+            except Exception as error:  # noqa: BLE001
+                self._broken(error)
+
+        self._loop.add_writer(sock.fileno(), writable)
+
     async def _stay_alive(self) -> None:
         """This pings, and ends a line on which nothing is heard in time; paho's keepalive is the broker's where that has one."""
         while True:

@@ -1,0 +1,52 @@
+"""What the soak runs try for hours must hold in short as well: nothing lost, nothing stuck, nothing that grows."""
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from soak import brokers, uplink
+
+
+@pytest.fixture(autouse=True)
+def quiet() -> Iterator[None]:
+    """Each of thousands of lost connections has its line, and nobody reads them here."""
+    log = logging.getLogger("sickbay")
+    before = log.level
+    log.setLevel(logging.CRITICAL)
+    yield
+    log.setLevel(before)
+
+
+def test_no_connection_is_held_dead_for_long_and_nothing_is_lost() -> None:
+    """Cut, slow, half-open, dripping and refusing lines: each ends within its bound, and what waited arrives."""
+    figures = uplink.run_lives(150, 3)
+    assert [f.what for f in figures if not f.good] == []
+    assert figures[0].trials >= 150 and figures[2].trials > 0
+
+
+def test_a_half_open_line_is_noticed_within_one_and_a_half_keepalives() -> None:
+    """Behind a router that was restarted both ends believe in each other. 22 s is the keepalive."""
+    shown = uplink.run_lives(60, 5)[1]
+    assert float(shown.measured.removesuffix(" s")) <= 33.0
+
+
+def test_a_week_offline_is_accounted_for_to_the_last_message() -> None:
+    """Delivered, kept and shed are together what was offered, and what is critical is not shed."""
+    assert [f.says() for f in uplink.run_offline(7.0, 1, 2000.0, 200_000) if not f.good] == []
+
+
+def test_a_bad_line_leaves_nothing_behind() -> None:
+    """Thirty days are soaked; two show a descriptor or a task for each connection."""
+    assert [f.what for f in uplink.run_month(3, 1, lambda line: None) if not f.good] == []
+
+
+def test_a_broker_that_is_killed_and_wiped_loses_nothing() -> None:
+    """Its PUBACK said that it had the message; its disk is gone. The outbox still has what the fleet has not receipted."""
+    figure = brokers.run_storms(6, 1, flap_s=0.3)
+    assert (figure.failures, figure.trials > 6) == (0, True)
+
+
+@pytest.mark.parametrize("outage_s", [60.0, 3600.0])
+def test_after_an_outage_messages_are_there_within_five_minutes(outage_s: float) -> None:
+    assert brokers.run_outages(15, 2, outage_s).good
