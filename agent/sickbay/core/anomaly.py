@@ -19,6 +19,7 @@ ON_ROWS = 3  # rows at or above 1.0 that make an alarm
 OFF = 0.6  # an alarm ends after as many rows below this
 SHOCK = 1.6  # score when two signals or more spike in one row: it hit the part, not a cable
 SHOCK_FADE = 0.98
+SHAKEN = 0.3  # of a shock: until it has faded so far, spikes are nobody's own
 NOISY_ROWS = 10  # rows of excess noise, in one signal alone, that make it the sensor's
 QUESTION_MOST = 50.0  # deviations: a model need not see wilder rows
 
@@ -256,7 +257,8 @@ class PartView:
         """Which signals carry a sensor's own mark: a flicker that stopped, spikes, noise that no other shares."""
         charts = self._charts
         marks = [chart.mark for chart in charts]
-        faults = [(j, "spikes") for j, mark in enumerate(marks) if mark & SPIKY]
+        shaken = self._shock > SHAKEN  # what the whole part was hit by throws each of its signals for a while
+        faults = [] if shaken else [(j, "spikes") for j, mark in enumerate(marks) if mark & SPIKY]
         stuck = [j for j, mark in enumerate(marks) if mark & STUCK or j in still]
         # Half of the part standing still at once is a machine switched off, or a line that repeats itself: not a sensor.
         if stuck and (len(stuck) == 1 or 2 * len(stuck) < len(charts)):

@@ -152,11 +152,17 @@ def _is_root(ward: Ward, case: Case, finding: Finding) -> bool:
     ):
         channel = ward.channels.get(finding.target)
         return channel is not None and channel.spec.source == case.target
+    if case.layer == "part" and case.is_failing and finding.class_ in UNHURRIED and _is_essential(ward, case.target):
+        return True  # what the machine does as it fails looks stuck, or noisy, in every part
     if case.layer == "surroundings" and (finding.layer == "surroundings" or finding.class_ in SWAYED):
         return case.is_failing and (case.class_ == finding.class_ or case.class_ == "anomaly")
     return (
         case.layer == "part" and case.is_failing and (_explains(ward, case, finding) or _follows(ward, case, finding))
     )
+
+
+def _is_essential(ward: Ward, part: str) -> bool:
+    return part in ward.rows and ward.rows[part].part.essential
 
 
 def _only_mute(ward: Ward, garbage: Case, source: str) -> bool:
@@ -184,6 +190,10 @@ def _follows(ward: Ward, case: Case, finding: Finding) -> bool:
         return False
     disturbed_ms = max(case.onset_ms, ward.quarantine.records[case.target].since_ms)
     window_ms = CONSEQUENCE * ward.equipment.policy.corroborate_rows * row.period_ms
+    if not row.abrupt and _is_essential(ward, case.target):
+        return (
+            case.target != finding.target and case.onset_ms <= row.alarm_ms
+        )  # what an essential part does comes slowly too
     return case.target != finding.target and case.onset_ms <= row.alarm_ms <= disturbed_ms + window_ms
 
 

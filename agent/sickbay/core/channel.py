@@ -63,6 +63,7 @@ class PartRow:
     """One part while it runs: the row that is filling up, and the view that judges it."""
 
     __slots__ = (
+        "abrupt",
         "alarm_ms",
         "alarm_rows",
         "at_ms",
@@ -102,6 +103,7 @@ class PartRow:
         self.alarm_ms = 0
         self.trial_ms: int | None = None  # until when a part that was switched on again need not look well
         self.well_rows = 0  # rows without an alarm since then
+        self.abrupt = False  # the present alarm rose within a few rows
         self.settled = False  # the present alarm has its diagnosis
         self.shifted: dict[int, None] = {}  # members that left their normal alone
         self.sensor_failing: dict[tuple[int, str], None] = {}

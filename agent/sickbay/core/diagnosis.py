@@ -20,6 +20,9 @@ class Witness(msgspec.Struct, frozen=True):
     words: str  # e.g. "flow is 18.2 below its normal 122 L/min (36 deviations)"
     ill: bool = False  # a sensor fault of its own is known
     twin_agrees: bool | None = None  # what its redundant twin says; None: it has none
+    denied: bool | None = (
+        None  # whether its peers, as they always moved together, say otherwise; None: they never could tell
+    )
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -34,7 +37,9 @@ class Finding(msgspec.Struct, frozen=True):
     symptom_of: str | None = None  # the target whose fault explains this
 
 
-def part_anomaly(part: str, witnesses: Sequence[Witness], waited: bool, others: Sequence[str], parts: int) -> Finding:
+def part_anomaly(
+    part: str, witnesses: Sequence[Witness], waited: bool, others: Sequence[str], parts: int, abrupt: bool = True
+) -> Finding:
     """This returns whose fault an anomaly of `part` is.
 
     `witnesses` are its signals, `waited` says that the peers had their time to follow, `others` are the other parts in alarm since
@@ -48,6 +53,10 @@ def part_anomaly(part: str, witnesses: Sequence[Witness], waited: bool, others: 
         also = tuple(f"part {name} broke at the same time" for name in others)
         return Finding("surroundings", part, "anomaly", says + also, calm)
     if len(well) >= 2 or (well and len(accused) >= 2):
+        if others and not abrupt:
+            both = tuple(f"part {name} moved at the same time" for name in others)
+            doubt = ("so load, weather or supply may have moved them all",)
+            return Finding("unknown", part, "anomaly", says + both, calm + doubt, settled=waited)
         return Finding("part", part, "anomaly", says, calm)
     if not accused:
         doubt = ("no single signal stands out, but together they no longer fit",)
@@ -66,6 +75,9 @@ def _alone(part: str, one: Witness, says: tuple[str, ...], calm: tuple[str, ...]
         )
     if one.twin_agrees is True:
         return Finding("part", part, "anomaly", (*says, "its redundant twin says the same"), calm)
+    if one.denied:
+        denied = (*says, f"the others of {part} always moved with it, and now say otherwise")
+        return Finding("sensor", one.signal, "shift", denied, calm, settled=waited)
     if width == 1:
         alone = ("it is the only signal of its part: nothing can confirm it",)
         return Finding("unknown", part, "anomaly", says, alone, settled=waited)

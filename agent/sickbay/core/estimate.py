@@ -11,8 +11,11 @@ from collections.abc import Sequence
 ROWS_LEAST = 100  # before anything is estimated
 RIDGE = 0.01  # of a variance: keeps signals that always move together from cancelling each other out
 CHECK_ROWS = 8  # how often an estimate is held against a signal that can be read
+SMOOTH = 0.1  # EWMA of about 19 rows: what single readings scatter by hides how signals move together
 FADES = 1 / 64  # of each such check in the mean square error
 CHECKS_LEAST = 12
+TELLS_LEAST = 0.6  # of a signal's variance that its peers must explain, as tested, before they may deny it
+DENIED = 6.0  # standard errors
 WEIGHTS_MAX = 64  # patterns of missing signals whose weights are kept; beyond it all are reckoned anew
 SIGNALS_MAX = 24  # of one part: the work grows with the third power
 
@@ -20,28 +23,36 @@ SIGNALS_MAX = 24  # of one part: the work grows with the third power
 class Relations:
     """How the signals of one part move together on this unit. Bounded by the square of their number."""
 
-    __slots__ = ("checks", "count", "errors", "means", "moments", "rows", "rows_most", "weights")
+    __slots__ = ("checks", "count", "errors", "means", "moments", "rows", "rows_most", "smooth", "weights")
 
     def __init__(self, signals: int, rows_most: int) -> None:
         self.rows_most = max(ROWS_LEAST, rows_most)
         self.count = 0  # rows that were learnt from
         self.rows = 0
+        self.smooth: list[float | None] = [None] * signals
         self.means = [0.0] * signals
         self.moments = [[0.0] * signals for _ in range(signals)]  # sums of products of deviations
         self.errors = [0.0] * signals  # mean square of what the estimates were off by
         self.checks = [0] * signals
         self.weights: dict[int, tuple[list[int], list[float]]] = {}  # signal and pattern: peers and their weights
 
+    def hear(self, row: Sequence[float | None]) -> None:
+        """This takes every row, well or not: all that follows is about its smoothed values."""
+        self.smooth = [
+            old if new is None else new if old is None else old + SMOOTH * (new - old)
+            for old, new in zip(self.smooth, row, strict=True)
+        ]
+
     def wanted(self) -> bool:
         """This counts a row, and returns whether it would be learnt from or tested by."""
         self.rows += 1
         return self.count < self.rows_most or self.rows % CHECK_ROWS == 0
 
-    def well(self, row: Sequence[float | None]) -> None:
-        """This takes a whole row of normal running: first to learn from, later to be tested by."""
-        if any(v is None for v in row) or len(row) > SIGNALS_MAX:
+    def well(self) -> None:
+        """This takes the row last heard as normal running: first to learn from, later to be tested by."""
+        values = [v for v in self.smooth if v is not None]
+        if len(values) < len(self.smooth) or len(values) > SIGNALS_MAX:
             return
-        values = [v for v in row if v is not None]
         if self.count < self.rows_most:
             self._learn(values)
         if self.rows % CHECK_ROWS == 0 and self.count >= ROWS_LEAST // 2:
@@ -52,12 +63,22 @@ class Relations:
                     share = max(FADES, 1.0 / self.checks[i])
                     self.errors[i] += share * ((value - said) ** 2 - self.errors[i])
 
-    def estimate(self, index: int, row: Sequence[float | None]) -> tuple[float, float] | None:
-        """This returns a signal's estimate and its standard error, from the others of `row`; None before enough is known."""
+    def estimate(self, index: int, masked: Sequence[bool]) -> tuple[float, float] | None:
+        """This returns a signal's estimate and its standard error, from the others in service; None before enough is known."""
         if self.count < ROWS_LEAST or self.checks[index] < CHECKS_LEAST:
             return None
-        said = self._said(index, [None if j == index else v for j, v in enumerate(row)])
+        said = self._said(index, [None if j == index or masked[j] else v for j, v in enumerate(self.smooth)])
         return None if said is None else (said, math.sqrt(self.errors[index]))
+
+    def contradicts(self, index: int, masked: Sequence[bool]) -> bool | None:
+        """This returns whether the others deny what a signal says now; None where they never had much to say about it."""
+        said, value = self.estimate(index, masked), self.smooth[index]
+        if said is None or value is None or self.count < 2:
+            return None
+        spread = self.moments[index][index] / self.count
+        if spread <= 0.0 or self.errors[index] > (1.0 - TELLS_LEAST) * spread:
+            return None
+        return abs(value - said[0]) > DENIED * max(said[1], 1e-12)
 
     def _learn(self, values: list[float]) -> None:
         """This is Welford's update of means and co-moments."""

@@ -76,6 +76,7 @@ _ROW = (
     "trial_ms",
     "sensor_failing",
     "sensor_waits",
+    "abrupt",
     "masks",
     "relations",
     "shifted",

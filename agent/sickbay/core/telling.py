@@ -16,13 +16,15 @@ def witnesses(ward: Ward, row: PartRow) -> list[Witness]:
     lingers = 1.0 / max(0.5, row.view.score) if row.view.alarm and row.view.score < 1.0 else 1.0
     blame = [b * lingers for b in row.view.blame()]
     ill_now = {index for index, _ in row.view.sensor_faults}
+    masked = [c.masked for c in row.members]
     out: list[Witness] = []
     for i, channel in enumerate(row.members):
         if channel.masked:
             continue
         words = story.deviation(row.view.explain(i), channel.spec.unit)
         ill = i in ill_now or bool(channel.failing) or channel.silent
-        out.append(Witness(channel.spec.name, blame[i], words, ill, _twin_agrees(ward, channel, blame[i])))
+        denied = row.relations.contradicts(i, masked) if blame[i] >= 1.0 else None
+        out.append(Witness(channel.spec.name, blame[i], words, ill, _twin_agrees(ward, channel, blame[i]), denied))
     return out
 
 

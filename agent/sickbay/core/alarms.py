@@ -1,0 +1,122 @@
+"""This follows a part's alarm from its rise to its diagnosis to its end: whose fault is it, and is it time to say so?"""
+
+from sickbay.core import casework, marks, telling
+from sickbay.core.channel import PartRow
+from sickbay.core.diagnosis import ACCUSED, part_anomaly
+from sickbay.core.equipment import Part
+from sickbay.core.fault import Result
+from sickbay.core.ward import Ward
+
+GATHER_ROWS = 5  # rows for which a part's diagnosis waits where most other parts are over their limit too
+HASTE_ROWS = 2  # rows of alarm before a nonessential part is blamed: an essential one may speak up
+RECHECK_ROWS = 10  # how often an unknown cause is looked at again while the alarm lasts
+ABRUPT, ABRUPT_ROWS = 4.0, 3  # limits that an alarm must reach within its first rows to count as abrupt
+LEADS = 4.0  # times the score of all others: that part broke, and they only feel it
+SLIGHT = 2.5  # limits that a slow shift of one signal alone must reach to be told, where it is less than ...
+SLIGHT_MOST = 3.0  # ... so many of the deviations that single readings have: who learnt minutes knows little of hours
+SLOW = ("10 rows", "40 rows")
+
+
+def follow(ward: Ward, row: PartRow) -> None:
+    """This follows a part's alarm from its rise to its diagnosis to its end."""
+    name = row.part.name
+    if not row.view.alarm:
+        row.alarm_rows = 0
+        row.settled = row.abrupt = False
+        casework.judge(ward, name, "anomaly", Result.PASSED)
+        return
+    if row.alarm_rows == 0:
+        if ward.bars.holds(name, "anomaly", row.view.score, ward.now_ms):
+            return
+        row.alarm_ms = ward.now_ms
+        ward.emit("verdict", name, **{"class": "anomaly", "score": round(row.view.score, 3)})
+    row.alarm_rows += 1
+    if row.alarm_rows <= ABRUPT_ROWS and max(row.view.blame(), default=0.0) >= ABRUPT:
+        row.abrupt = True
+    case = ward.triage.open_case((name, "anomaly"))
+    again = case is not None and case.layer == "unknown" and row.alarm_rows % RECHECK_ROWS == 0
+    # While an alarm only lingers, its witnesses have gone quiet: that would be a worse diagnosis, not a newer one.
+    # And who cannot say who is odd knows no better than before.
+    if not row.settled or (again and row.view.score >= 1.0 and max(row.view.blame(), default=0.0) >= ACCUSED):
+        _diagnose(ward, row)
+
+
+def _diagnose(ward: Ward, row: PartRow) -> None:
+    waited = row.alarm_rows >= ward.equipment.policy.corroborate_rows
+    others = _others(ward, row)
+    leads = bool(others) and all(_leads(row, other) for other in others)
+    finding = part_anomaly(
+        row.part.name,
+        telling.witnesses(ward, row),
+        waited,
+        [] if leads else [other.part.name for other in others],
+        len(ward.rows),
+        row.abrupt or row.part.essential,
+    )
+    early = finding.layer == "part" and _too_early(ward, row, len(others), leads, waited)
+    row.settled = finding.settled and not early and not _held_back(ward, row)
+    if not row.settled:
+        return
+    if finding.class_ == "shift":
+        # The sensor is judged by itself from here on: masked, it no longer shows in the part's score.
+        casework.hand_over(ward, row.part.name, finding)
+        row.shifted[next(i for i, c in enumerate(row.members) if c.spec.name == finding.target)] = None
+        return
+    if finding.symptom_of is not None and finding.layer == "sensor":
+        # First the sensor's own mark, then what it does to its part: that order makes one ticket of both.
+        marks.sensor_faults(ward, row)
+    casework.judge(ward, row.part.name, "anomaly", Result.FAILED, finding)
+
+
+def _others(ward: Ward, row: PartRow) -> list[PartRow]:
+    """This returns the other parts whose alarm rose at about the same time."""
+    near = row.period_ms * ward.equipment.policy.corroborate_rows
+    rest = (r for r in ward.rows.values() if r is not row and r.alarm_rows and not _share(r.part, row.part))
+    return [r for r in rest if abs(r.alarm_ms - row.alarm_ms) <= near]
+
+
+def _leads(row: PartRow, other: PartRow) -> bool:
+    """This returns whether a part is so much farther off than another, and no later, that the other only feels it."""
+    return row.view.score >= LEADS * other.view.score and row.alarm_ms <= other.alarm_ms
+
+
+def _too_early(ward: Ward, row: PartRow, others: int, leads: bool, waited: bool) -> bool:
+    """This returns whether others should be heard before a part is blamed. What broke abruptly waits least."""
+    if not row.abrupt and not row.part.essential and not waited:
+        return True
+    return (not leads and _others_follow(ward, row, others)) or _may_follow(ward, row)
+
+
+def _held_back(ward: Ward, row: PartRow) -> bool:
+    """This returns whether all that is odd is one signal's shift that is not worth telling: slight, or called a false alarm."""
+    blame = row.view.blame()
+    odd = sorted((i for i, c in enumerate(row.members) if not c.masked), key=lambda i: -blame[i])
+    if not odd or any(blame[i] >= ACCUSED for i in odd[1:]):
+        return False
+    channel, found = row.members[odd[0]], row.view.explain(odd[0])
+    if ward.bars.holds(channel.spec.name, "shift", blame[odd[0]], ward.now_ms):
+        return True
+    if found.get("learning") or blame[odd[0]] >= SLIGHT or found["timescale"] not in SLOW or len(odd) < 2:
+        return False
+    scale = float(found["scale"] or 0.0)
+    return scale > 0.0 and abs(float(found["value"] or 0.0) - float(found["centre"] or 0.0)) < SLIGHT_MOST * scale
+
+
+def _may_follow(ward: Ward, row: PartRow) -> bool:
+    """This returns whether it is too early to act on a nonessential part: what it shows may be an essential part's fault."""
+    if row.part.essential:
+        return False
+    others = [r for r in ward.rows.values() if r.part.essential and not r.alarm_rows]
+    return row.alarm_rows < (GATHER_ROWS if any(r.view.score >= 1.0 for r in others) else HASTE_ROWS)
+
+
+def _others_follow(ward: Ward, row: PartRow, alarms: int) -> bool:
+    """This returns whether other parts are about to alarm too: then it is early to blame this one alone."""
+    rest = [r for r in ward.rows.values() if r is not row and not r.alarm_rows and not _share(r.part, row.part)]
+    restless = sum(r.view.score >= 1.0 and not r.paused and not _leads(row, r) for r in rest)
+    most = len(ward.rows) >= 3 and 2 * (alarms + restless + 1) > len(ward.rows)
+    return restless > 0 and most and row.alarm_rows < GATHER_ROWS
+
+
+def _share(one: Part, other: Part) -> bool:
+    return any(name in other.signals for name in one.signals)
