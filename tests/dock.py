@@ -44,8 +44,12 @@ def row(fault: str, revision: int = 1, kind: str = "opened", severity: str = "ma
 class Dock:
     """`with` it, tell it rows, and look at what the fleet `saw`: ticket id to the loop's time at which it stood in the store."""
 
-    def __init__(self, folder: Path, url: str, timing: Timing = QUICK, fleet_url: str = "", **mqtt: Any) -> None:
+    def __init__(
+        self, folder: Path, url: str, timing: Timing = QUICK, fleet_url: str = "", options: Any = None, **mqtt: Any
+    ) -> None:
+        """`options` are the uplink's own, `mqtt` keys of [mqtt]."""
         self.folder, self._mqtt, self._timing = folder, Mqtt(url=url, **mqtt), timing
+        self._options = options or {}
         self._fleet_mqtt = Mqtt(url=fleet_url or url)
         self.told: dict[str, float] = {}
         self.saw: dict[str, float] = {}
@@ -69,6 +73,7 @@ class Dock:
             birth=lambda: wire.encode(wire.State(DEVICE, "up", self.journal.boot)),
             digest=lambda: wire.encode(wire.Digest(DEVICE, self.open, self.journal.boot, closed=self.closed)),
             timing=self._timing,
+            **self._options,
         )
         self._running = asyncio.create_task(self.uplink.run())
         return self
