@@ -25,6 +25,7 @@ TABLES: dict[str, type[msgspec.Struct]] = {
     "policy": config.PolicyTable,
     "orders": config.OrdersTable,
     "metrics": config.MetricsTable,
+    "home_assistant": config.HomeAssistantTable,
 }
 
 
@@ -68,6 +69,7 @@ def test_a_default_in_a_comment_is_the_real_default() -> None:
         "paths",
         "orders",
         "metrics",
+        "home_assistant",
     ):
         defaults: dict[str, Any] = {
             f.encode_name: f.default for f in msgspec.structs.fields(TABLES[table]) if not f.required

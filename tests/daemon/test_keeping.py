@@ -5,7 +5,7 @@ import json
 
 import deck
 from deck import Deck, SlowDisk, drive, line, told
-from sickbay.daemon.keeping import EVENTS_MAX
+from sickbay.daemon.pending_lines import EVENTS_MAX
 from sickbay.edge.journal import Journal, LedgerRow, Limits
 
 
@@ -157,11 +157,12 @@ def test_while_it_hangs_memory_is_bounded_and_verdicts_go_first(tmp_path):
         for n in range(200):
             d.keeping.put([told(n, "critical" if n % 2 else "minor", bytes_=9000)])
         await d.keeping.once()
-        assert d.keeping.dropped.keys() == {"verdict"}
+        assert d.keeping.status()["lines_dropped"].keys() == {"verdict"}
         assert sum(row.size for row in d.keeping._held.rows.values()) < 1_300_000
         for n in range(50):
             d.keeping.put([line("fault", str(n))])
-        assert d.keeping.dropped["verdict"] == EVENTS_MAX and sum(d.keeping.dropped.values()) > EVENTS_MAX
+        dropped = d.keeping.status()["lines_dropped"]
+        assert dropped["verdict"] == EVENTS_MAX and sum(dropped.values()) > EVENTS_MAX
         disk.free.set()
         await caught_up(d)
         rows = ids(await d.keeping.pending(999))

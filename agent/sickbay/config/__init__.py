@@ -12,6 +12,7 @@ from sickbay.config.tables import (
     ConsentTable,
     Device,
     Gpio,
+    HomeAssistantTable,
     MetricsTable,
     Mqtt,
     Obd,
@@ -36,6 +37,7 @@ __all__ = [
     "ConsentTable",
     "Device",
     "Gpio",
+    "HomeAssistantTable",
     "MetricsTable",
     "Mqtt",
     "Obd",
@@ -142,6 +144,7 @@ def equipment(config: Config) -> Equipment:
         false_alarms_per_month=p.false_alarms_per_month,
         two_key=config.orders.two_key,
         tighten_max=config.orders.tighten_max,
+        buttons=config.home_assistant.buttons if config.home_assistant.discovery else (),
     )
     return Equipment(device_id(config), signals, parts, outputs, policy)
 

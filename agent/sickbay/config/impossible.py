@@ -34,9 +34,19 @@ def complaints(config: Config) -> Iterator[str]:
     yield from _outside("policy.false_alarms_per_month", p.false_alarms_per_month, 1e-6, 1000.0)
     if config.metrics.listen and not re.fullmatch(r"(127\.0\.0\.1|localhost|\[::1\]):\d{1,5}", config.metrics.listen):
         yield f'metrics.listen: "{config.metrics.listen}" is not on this machine alone. Try "127.0.0.1:9464"'
+    yield from _impossible_home(config)
     yield from _outside("orders.tighten_max", config.orders.tighten_max, 1.0, 3.0)
     if len(config.orders.keys) > ORDER_KEYS_MAX:
         yield f"orders.keys: {len(config.orders.keys)} keys are more than the {ORDER_KEYS_MAX} that are kept apart. Remove some"
+
+
+def _impossible_home(config: Config) -> Iterator[str]:
+    home = config.home_assistant
+    yield from _outside("home_assistant.every_s", home.every_s, 1.0, 3600.0)
+    if not re.fullmatch(r"[^\s#+/\x00]+(/[^\s#+/\x00]+)*", home.prefix):
+        yield f'home_assistant.prefix: "{home.prefix}" cannot be a topic. Home Assistant\'s own default is "homeassistant"'
+    if home.discovery and config.mqtt is None:
+        yield "home_assistant.discovery: true, and there is no [mqtt]: it is told over that broker. Name one in mqtt.url"
 
 
 def _outside(key: str, value: float, least: float, most: float) -> Iterator[str]:

@@ -174,6 +174,15 @@ class MetricsTable(Struct, frozen=True):
     listen: str = ""  # HOST:PORT on the loopback interface; "" switches it off
 
 
+class HomeAssistantTable(Struct, frozen=True):
+    """[home_assistant]: how the device is shown there, over the broker of [mqtt]."""
+
+    discovery: bool = False
+    prefix: str = "homeassistant"  # as it is set there
+    buttons: tuple[Literal["ack", "release"], ...] = ()  # a press is an order that nobody signed
+    every_s: float = 30.0
+
+
 class Config(Struct, frozen=True):
     """The whole file."""
 
@@ -188,6 +197,7 @@ class Config(Struct, frozen=True):
     policy: PolicyTable = PolicyTable()
     orders: OrdersTable = OrdersTable()
     metrics: MetricsTable = MetricsTable()
+    home_assistant: HomeAssistantTable = HomeAssistantTable()
 
 
 def fields_of(config: Config, source: str) -> dict[str, str]:

@@ -75,6 +75,7 @@ class Policy(msgspec.Struct, frozen=True):
     false_alarms_per_month: float = 0.1  # what the owner accepts of a part; thresholds follow from it
     two_key: bool = False  # whether two keys together may release from afar what is not essential
     tighten_max: float = 1.5  # how much stricter an order from afar may have a target judged
+    buttons: tuple[str, ...] = ()  # what a press in Home Assistant may order
 
 
 class Equipment(msgspec.Struct, frozen=True):

@@ -1,6 +1,6 @@
 """These are a person's orders, and the few that may come from afar. Authority to tighten may be remote, to loosen is local."""
 
-from sickbay.core import afar, casework, fault, feedback, isolating
+from sickbay.core import afar, casework, fault, feedback, home, isolating
 from sickbay.core.case import Case
 from sickbay.core.effects import Answer
 from sickbay.core.quarantine import State
@@ -26,7 +26,7 @@ def refuse(ward: Ward, order: Command, why: str) -> None:
 
 
 def _note(ward: Ward, order: Command, obeyed: bool, says: str) -> None:
-    origin = "fleet" if order.remote else "local"
+    origin = "fleet" if order.remote else home.WHO if order.home else "local"
     detail = {"answer" if obeyed else "refused": says} | ({"order": order.id} if order.id else {})
     ward.emit("command", order.target, verb=order.verb, who=order.who, reason=order.reason, origin=origin, **detail)
     if order.remote and order.id:
@@ -48,6 +48,8 @@ def _note(ward: Ward, order: Command, obeyed: bool, says: str) -> None:
 def _obey(ward: Ward, order: Command) -> str:
     if order.remote:
         afar.allow(ward, order)
+    if order.home:
+        home.allow(ward, order)
     match order.verb:
         case "ack":
             return _ack(ward, order)

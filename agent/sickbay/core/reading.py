@@ -78,6 +78,7 @@ class Command(msgspec.Struct, frozen=True, tag="command"):
     factor: float = 0.0  # tighten: how much stricter
     says: str = ""  # feedback: false_alarm, right or undo
     class_: str = ""  # advisory: the class of fault that is suspected
+    home: bool = False  # a press in Home Assistant, which nobody signed
 
 
 Fact = Reading | LineState | Residuals

@@ -9,7 +9,6 @@ The disk may fail, fill up or hang. Whatever it does, acts and messages go on fr
 import asyncio
 import contextlib
 import logging
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,8 +16,9 @@ from typing import Any, Protocol
 from sickbay.core.effects import Answer, Drive, Effect, Escalate, Event
 from sickbay.core.node import Node
 from sickbay.core.reading import Receipt
-from sickbay.daemon.messages import LASTING, Envelopes, EventsFile, level, words
+from sickbay.daemon.messages import LASTING, Envelopes, EventsFile
 from sickbay.daemon.patience import HANGS_S, DiskHangs, JournalThread
+from sickbay.daemon.pending_lines import PendingLines
 from sickbay.daemon.times import Clock
 from sickbay.edge.actuators import Outputs
 from sickbay.edge.journal import Journal, LedgerRow, OutboxRow
@@ -31,7 +31,6 @@ from sickbay.errors import OrderRefused, StoreError
 log = logging.getLogger("sickbay")
 
 URGENT = frozenset(("isolate", "release", "output", "command"))
-EVENTS_MAX = 2000  # lines that wait for a disk that hangs
 FORGOTTEN_MAX = 10_000  # receipts that wait for it
 HANGS_TOLD_S = 30.0  # a card may well think for some seconds: nobody need be told
 CARRIED_OUT_S = 5.0  # how long the answer to an order waits for the disk and the relay; the CLI waits 10
@@ -70,7 +69,7 @@ class Keeping:
         self._forget_later: dict[str, None] = {}
         self._catching_up: asyncio.Task[None] | None = None
         self._drives: list[Drive] = []
-        self._events: deque[Event] = deque()
+        self._lines = PendingLines()
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -82,7 +81,6 @@ class Keeping:
         self._error = self._says = ""
         self._lost, self._lost_told = "", False
         self._shed: dict[str, int] = {}
-        self.dropped: dict[str, int] = {}  # lines of events.jsonl that were not written, by kind
 
     async def open(self) -> bytes | None:
         """This opens the journal and returns the last snapshot; raises StoreError where the folder cannot be written."""
@@ -213,6 +211,18 @@ class Keeping:
         except DiskHangs:
             raise OrderRefused("the disk does not answer, and the ledger is on it. Ask again later") from None
 
+    async def remembered(self, key: str) -> bytes | None:
+        """This returns what `remember` was last given under a key, None where there is nothing or the disk hangs."""
+        try:
+            return await self._thread.soon(lambda: self.journal.kept(key))
+        except DiskHangs:
+            return None
+
+    async def remember(self, key: str, value: bytes) -> None:
+        """This puts a few bytes on the disk; where it takes nothing they wait in memory, and the regular look tells of it."""
+        with contextlib.suppress(DiskHangs, StoreError):
+            await self._thread.soon(lambda: self.journal.keep(key, value))
+
     # Now and then.
 
     async def beat(self) -> None:
@@ -252,7 +262,7 @@ class Keeping:
             "hangs": self._thread.hangs(),
             "gaps": journal.gaps,  # how often the file was found damaged and begun anew
             "ledger_dropped": journal.ledger_dropped(),
-            "lines_dropped": dict(self.dropped),
+            "lines_dropped": dict(self._lines.dropped),
         }
 
     # Within.
@@ -271,22 +281,9 @@ class Keeping:
             self._wake.set()
 
     def line(self, event: Event) -> None:
-        """This takes a line, and no commit with it; where too many wait, verdicts go first, then the oldest."""
-        log.log(level(event), "%s", words(event))
+        """This takes a line, and no commit with it."""
+        self._lines.add(event)
         self._wake.set()
-        if len(self._events) >= EVENTS_MAX:
-            if event.kind == "verdict":
-                self._drop("verdict")
-                return
-            kept = deque(e for e in self._events if e.kind != "verdict")
-            self._drop("verdict", len(self._events) - len(kept))
-            self._events = kept
-            if len(kept) >= EVENTS_MAX:
-                self._drop(kept.popleft().kind)
-        self._events.append(event)
-
-    def _drop(self, kind: str, count: int = 1) -> None:
-        self.dropped[kind] = self.dropped.get(kind, 0) + count
 
     async def _commit(self, with_state: bool) -> None:
         """This writes through the one journal thread. A full disk is told once, and costs nothing but its own records."""
@@ -336,17 +333,10 @@ class Keeping:
 
     async def _write_lines(self) -> None:
         """This writes what happened to events.jsonl: only verdicts are left out where a day's bytes or the room run short."""
-        if not self._events or self._thread.hangs():
+        if not self._lines or self._thread.hangs():
             return
-        lines = list(self._events)
-        self._events.clear()
-        if self.journal.short or self.journal.wear.thrift() == 2:
-            spared = [e for e in lines if e.kind != "verdict" and not self.journal.short]
-            for event in lines:
-                if event.kind == "verdict" or self.journal.short:
-                    self._drop(event.kind)
-            lines = spared
         events, wear = self._daemon.events, self.journal.wear
+        lines = self._lines.take(bool(self.journal.short), wear.thrift() == 2)
         with contextlib.suppress(DiskHangs):
             await self._thread.soon(lambda: wear.append(events.write(lines)))
 

@@ -141,6 +141,7 @@ class Daemon:
         self.afar = OrdersFromAfar(self, self.equipment.device, self._config.orders.keys)
         jobs.append(("orders", self.afar.run()))
         self.uplink: Any = None
+        self.home: Any = None
         if self._config.mqtt is not None:
             jobs.append(("uplink", self._uplink()))
         self.metrics = await build.metrics(self._config.metrics.listen, self.answers.status)
@@ -150,6 +151,7 @@ class Daemon:
 
     async def _uplink(self) -> None:
         # Imported behind READY: paho and aiomqtt take longer to load than all the rest.
+        from sickbay.daemon.homeassistant import invited
         from sickbay.edge.uplink import Uplink
         from sickbay.edge.uplink.certificates import built_s
 
@@ -157,6 +159,7 @@ class Daemon:
         ward, spent = self.node.ward, 0
         with contextlib.suppress(OrderRefused):  # a disk that hangs holds up no uplink
             spent = sum(row.bytes for row in await self.keeping.ledger(time.time() - 86_400.0))
+        self.home = await invited(self, self._config)
         self.uplink = Uplink(
             self._config.mqtt,
             self.equipment.device,
@@ -174,6 +177,7 @@ class Daemon:
             digest=lambda: self.envelopes.digest(report.digest(ward), report.lately_closed(ward)),
             quality=times.time_quality,
             known_s=lambda: max(built_s(), self.clock.known_s()),
+            guest=self.home,
         )
         await self.uplink.run()
 
@@ -269,6 +273,8 @@ class Daemon:
                 self.worker.ask(effect)
         if effects:
             self.keeping.put(effects)
+            if self.home is not None:
+                self.home.changed()
         self._wake_by(due, now)
 
     def _listens_first(self, due: int, now: int) -> bool:

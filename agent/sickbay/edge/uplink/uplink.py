@@ -4,7 +4,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import aiomqtt
@@ -16,7 +16,9 @@ from sickbay.edge.uplink import certificates, shape, waits, words
 from sickbay.edge.uplink.backoff import Backoff
 from sickbay.edge.uplink.budget import HEARTBEAT_TIMES, Budget
 from sickbay.edge.uplink.dial import Names
+from sickbay.edge.uplink.guest import Door, Guest
 from sickbay.edge.uplink.session import IN_FLIGHT_MAX, Session
+from sickbay.edge.uplink.together import unless_cancelled, until_one_ends
 from sickbay.edge.uplink.turns import Row, Timing, Turns, urgency
 from sickbay.errors import SickbayError
 
@@ -76,6 +78,7 @@ class Uplink:
         wall: Callable[[], float] = time.time,
         quality: Callable[[], str] = lambda: "unsynced",
         known_s: Callable[[], float] = certificates.built_s,
+        guest: Guest | None = None,
     ) -> None:
         self._mqtt, self._client_id = mqtt, f"sickbay-{device}"
         self._topics = {
@@ -93,6 +96,7 @@ class Uplink:
         self._wake = asyncio.Event()
         self._backoff = Backoff(timing.backoff_first_s, timing.backoff_max_s, jitter)
         self._budget = Budget(mqtt.bytes_per_day, self._loop.time, spent)
+        self._door = Door(guest, self._line, ledger_add, self._budget, self._fits, self._judge, self._loop.time)
         self._holds = waits.Holds(timing.reason_scale, self._loop.time)
         self._turns = Turns(timing, self._holds, self._budget, self._loop.time)
         self._state, self._detail = "starting", "not connected yet"
@@ -140,7 +144,7 @@ class Uplink:
             except (aiomqtt.MqttError, OSError) as error:
                 least_s = waits.line_s(error) * self._timing.reason_scale
                 await self._lost(error)
-            _unless_cancelled()
+            unless_cancelled()
             if self._loop.time() - since >= self._timing.steady_s or self._receipted > receipted:
                 self._backoff.reset()
             wait = max(self._backoff.next_s(), least_s * (1.0 + self._jitter() / 2.0))
@@ -165,9 +169,11 @@ class Uplink:
             self._connected()
             try:
                 await self._greet(session)
-                _unless_cancelled()
+                unless_cancelled()
                 jobs = [self._listen(session), self._empty_outbox(session)]
-                await _until_one_ends([*jobs, self._beat(session)] if self._heartbeat else jobs)
+                jobs += [self._beat(session)] if self._heartbeat else []
+                jobs += [self._door.open(session)]
+                await until_one_ends(jobs)
             except asyncio.CancelledError:
                 await self._say_goodbye(session)
                 raise
@@ -183,6 +189,10 @@ class Uplink:
         for leaf in ("down/receipt", "down/command"):
             (reason,) = await session.subscribe(self._topics[leaf], qos=1)
             self._judge("subscribe", self._topics[leaf], reason)
+        for topic in self._door.topics():
+            # QoS 0: what was pressed while we were away must not wait for us at the broker.
+            (reason,) = await session.subscribe(topic, qos=0)
+            self._judge("subscribe", topic, reason)
         await self._publish(session, "up/state", self._birth(), "state.up", retain=True)
         await self._tell_digest(session)
 
@@ -192,6 +202,7 @@ class Uplink:
 
     async def _say_goodbye(self, session: Session) -> None:
         gone = msgspec.json.encode({**msgspec.json.decode(self._birth()), "state": "gone"})
+        await self._door.write_counted()
         try:
             async with asyncio.timeout(_GOODBYE_S):
                 await self._publish(session, "up/state", gone, "state.gone", retain=True)
@@ -215,6 +226,8 @@ class Uplink:
             topic, payload = str(message.topic), bytes(message.payload)
             if topic == self._topics["down/receipt"]:
                 await self._take_receipt(session, payload)
+            elif self._door.heard(topic, payload, message.retain):
+                continue
             elif message.retain:
                 self._on_retained()
                 self._note_garbage("command", "a retained order is not obeyed: it would come again at every connect")
@@ -313,6 +326,13 @@ class Uplink:
         await self._ledger_add([self._line(topic, payload, what)], lazy)
         self._judge("publish", topic, await session.put(topic, payload, retain))
 
+    def _fits(self, session: Session, topic: str, payload: bytes) -> bool:
+        bytes_max = self._bytes_max(session, topic)
+        if bytes_max is not None and len(payload) > bytes_max:
+            self._refuse("publish", topic, f"{len(payload)} bytes are more than it takes")
+            return False
+        return True
+
     def _line(self, topic: str, payload: bytes, what: str, why: str = "", id_: str = "", spends: str = "own") -> Sent:
         self._sent += 1
         size = len(topic.encode()) + len(payload)
@@ -368,29 +388,6 @@ class Uplink:
         if what not in self._garbage_told:
             self._garbage_told.add(what)
             _log.warning("a %s that makes no sense came and was ignored, further ones are only counted: %s", what, why)
-
-
-def _unless_cancelled() -> None:
-    """This raises CancelledError where that was swallowed: asyncio.wait_for of Python 3.11 does, when an answer comes just then."""
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
-
-
-async def _until_one_ends(jobs: Sequence[Coroutine[Any, Any, None]]) -> None:
-    """This runs all of them until one fails, and raises its error.
-
-    Not a TaskGroup: that of Python 3.11 loses a cancellation which comes together with an error, and SIGTERM would wait for ever.
-    """
-    tasks = [asyncio.create_task(job) for job in jobs]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _what(row: Row) -> str:
