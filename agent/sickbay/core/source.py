@@ -10,7 +10,7 @@ GARBAGE_SHARE, GARBAGE_LEAST = 0.2, 3  # of the frames looked back on: a line th
 FRAMES = 20  # looked back on; a report of more counts whole
 WINDOW_MS = 60_000  # and no farther back than this, or than the time that so many frames take
 REPORTS_MAX = 32
-LOSSES, LOSSES_MS = 5, 600_000  # so many in ten minutes: it comes and goes
+LOSSES, LOSSES_MS = 5, 3_600_000  # so many in an hour: it comes and goes
 BOUNCE_MS = 10_000  # losses nearer to the one before are the same push at the same plug
 
 ROWS_LEAST = 8  # equal rows before anything is said of them

@@ -63,6 +63,7 @@ class Triage:
             and at_ms - c.opened_ms < CHATTER_MS
             and not c.is_open
             and c.overlay.suppressed_by is None
+            and (c.revision > 0 or c.layer != "line")  # short losses have a count of their own: core/source.py
         ]
         # A symptom comes and goes with its root: the root's chatter is the one to latch.
         case.overlay.latched = len(recent) + 1 >= CHATTER_OPENS and case.overlay.suppressed_by is None
