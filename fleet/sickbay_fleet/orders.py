@@ -125,6 +125,7 @@ def _context(answer: Answer) -> list[str]:
     """This returns what a device said of its state, line by line."""
     found = answer.context
     out = [str(found[key]) for key in ("says", "rule") if found.get(key)]
+    out += [f"{field}: left out, since that device has {why}" for field, why in answer.left_out.items()]
     now = found.get("now")
     return out + [str(line) for line in now] if isinstance(now, list) else out
 

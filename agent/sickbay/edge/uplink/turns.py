@@ -65,12 +65,13 @@ class Turns:
         self._stretched &= {row.id for row in rows}
         out: list[Row] = []
         trying: set[str] = set()
+        size = 0  # of those that go now: they are not spent yet
         for row in rows:
             if len(out) == most:
                 break
             if self._again_at.get(row.id, 0.0) > self._now() or not self._topic_lets(row, trying):
                 continue
-            if not self._budget.lets(urgency(row), len(row.payload)):
+            if not self._budget.lets(urgency(row), size + len(row.payload)):
                 self._again_at[row.id] = self._now() + self._budget.eases_s()
                 if row.id not in self._stretched:
                     self._stretched.add(row.id)
@@ -78,6 +79,7 @@ class Turns:
                 continue
             self._stretched.discard(row.id)
             out.append(row)
+            size += len(row.payload)
         return out
 
     def _topic_lets(self, row: Row, trying: set[str]) -> bool:
