@@ -1,5 +1,7 @@
 """What a line does to a device: garbage, a loose plug, a line that repeats itself. Never a sensor's fault, and told once."""
 
+import msgspec
+
 from plants import BORN, LEARN, Ailment, Journey, Values, becomes, equipment, falls_silent, rows
 from sickbay.core.equipment import Equipment, Part, Policy, Signal
 from sickbay.core.node import Node
@@ -211,6 +213,29 @@ def test_a_repeating_line_is_known_after_a_restart() -> None:
     assert j.node.restore(kept) == []
     j.run(rows(range(ILL + 40, ILL + 90), freezes(RIG, ILL, ILL + 50)))
     assert j.story() == [("opened", "rig", "repeats"), ("closed", "rig", "repeats")]
+
+
+def test_a_repetition_that_goes_on_is_told_again_after_a_person_cleared_it() -> None:
+    """What it says is still taken for nothing: that must have its ticket."""
+    j = learnt().run(rows(range(ILL, ILL + 40), freezes(RIG, ILL)))
+    j.order("clear", "rig")
+    j.run(rows(range(ILL + 40, ILL + 80), freezes(RIG, ILL)))
+    (case,) = j.node.ward.triage.open_cases()
+    assert case.class_ == "repeats" and case.is_failing
+    j.run(rows(range(ILL + 80, ILL + 120)))
+    assert not j.node.ward.triage.open_cases()
+
+
+def test_another_signal_on_a_repeating_line_lets_it_be_found_afresh() -> None:
+    """After a change of the configuration nobody knows of the run: its ticket must not wait for an end that nobody sees."""
+    j = learnt().run(rows(range(ILL, ILL + 40), freezes(RIG, ILL)))
+    kept = j.node.snapshot()
+    plant = equipment()
+    more = (*plant.signals, Signal("oil", "rig"))
+    j.node = Node(msgspec.structs.replace(plant, signals=more), "boot1")
+    j.node.restore(kept)
+    j.run(rows(range(ILL + 40, ILL + 80)))
+    assert "repeats" not in {c.class_ for c in j.node.ward.triage.open_cases()}
 
 
 def test_who_is_ill_stands_in_for_nobody() -> None:

@@ -256,6 +256,8 @@ def release(ward: Ward, name: str, who: str, reason: str) -> None:
 def show_anew(ward: Ward, name: str) -> None:
     """This forgets that a fault of `name` was seen already, so that one which lasts is found, and told, once more."""
     ward.lost_sources.pop(name, None)
+    if name in ward.sources:
+        ward.sources[name].show_anew()
     channel = ward.channels.get(name)
     if channel is not None:
         channel.silent = False

@@ -32,11 +32,8 @@ def fell_silent(ward: Ward, channel: Channel, now: int) -> None:
     overdue_s = channel.checks.quiet_ms(now) / 1000.0
     finding = silence(spec.name, spec.source, len(peers), quiet, overdue_s)
     if finding.layer == "line":
-        garbled = channel.source.garbled(now)
-        if garbled is not None and all(channel.source.garbage_ms > (c.at_ms or 0) for c in ward.by_source[spec.source]):
-            # Bytes still come: nobody should look for a pulled plug.
-            casework.judge(ward, spec.source, "garbage", Result.FAILED, _garbage(spec.source, *garbled))
         if spec.source not in ward.lost_sources:
+            _garbled(ward, channel, now)
             _line_lost(ward, spec.source, finding, casework.NO_FRAMES)
         finding = Finding("sensor", spec.name, "silent", finding.evidence[:1])
     casework.judge(ward, spec.name, "silent", Result.FAILED, finding)
@@ -66,7 +63,8 @@ def line(ward: Ward, state: LineState) -> None:
 def stands_still(ward: Ward, channel: Channel) -> None:
     """This looks at a source all of whose readings say what they said before: has the machine come to rest, or the line?"""
     source, watch = channel.spec.source, channel.source
-    if not watch.look([c.ring for c in ward.by_source[source]]) or watch.repeating or channel.checks.learns_gaps:
+    rings = [] if channel.checks.learns_gaps else [c.ring for c in ward.by_source[source]]
+    if not watch.look(rings):
         return
     watch.repeating = True
     rows = watch.same // watch.width
@@ -84,6 +82,14 @@ def moves(ward: Ward, channel: Channel) -> None:
     if watch.repeating:
         watch.repeating = False
         casework.judge(ward, source, "repeats", Result.PASSED)
+
+
+def _garbled(ward: Ward, channel: Channel, now: int) -> None:
+    """This counts a silence against the garbage that comes instead of frames: nobody should look for a pulled plug then."""
+    source, watch = channel.spec.source, channel.source
+    garbled = watch.garbled(now)
+    if garbled is not None and all(watch.garbage_ms > (c.at_ms or 0) for c in ward.by_source[source]):
+        casework.judge(ward, source, "garbage", Result.PREFAILED, _garbage(source, *garbled))
 
 
 def _garbage(source: str, garbage: int, frames: int) -> Finding:

@@ -199,10 +199,12 @@ def _sources(ward: Ward, kept: dict[str, Any]) -> None:
             width, state = kept[name]
             made = up(state)
         except _UNREADABLE:
-            continue
+            width = made = None
         if width == source.width and _alike(made, source):
             for attribute in _attributes(source):
                 setattr(source, attribute, getattr(made, attribute))
+        else:
+            _afresh(ward, [(name, "repeats")])
 
 
 def _twins(ward: Ward, twins: Twins, state: dict[str, Any]) -> None:

@@ -92,10 +92,18 @@ class Source:
         self.same = self.looks = 0
         self.next_look = self._first_look()
 
+    def show_anew(self) -> None:
+        """This lets a repetition that goes on be found once more, after a person cleared it."""
+        if self.repeating:
+            self.next_look = 0
+
     def look(self, rings: Sequence[Ring]) -> bool:
         """This returns whether the run of equal rows is the line's doing. Asked when `same` has reached `next_look`."""
         self.looks += 1
         self.next_look = 2 * self.next_look if self.looks < LOOKS else NEVER
+        if self.repeating:
+            self.next_look = NEVER
+            return True
         return repeats(rings, self.same // max(1, self.width))
 
     def _first_look(self) -> int:
