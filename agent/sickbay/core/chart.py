@@ -21,6 +21,13 @@ DRIFT_ROWS = 20.0  # rows without following after which a pure wanderer's allowa
 GAP_ROWS = 20  # missing rows after which the EWMAs start anew from the level
 BURST = 2  # rows in a row beyond the spike limit that are still a spike; the third makes it a leap
 LEAP = 1.6  # score of a leap
+AWAY_ROWS, HOME = (
+    20,
+    1.0,
+)  # a leap after so many rows away that lands within its limit has come home: that is no new leap
+# Once the faster mean is back by half, the slower one goes no farther than this times its limit: or a great fault would alarm long
+# after it ended.
+BACK, WINDUP = 0.5, 1.5
 FADE = 0.98  # of leaps and spikes a row: half forgotten after 35 rows
 SPIKES = 2.2  # about three within 30 rows: the sensor's or its cable's fault
 NEVER = 1 << 60
@@ -142,7 +149,8 @@ class Chart:
                 if burst == 1:
                     self.spikes += 1.0
             elif burst == BURST + 1:
-                self.leap = LEAP
+                home = (z - self.level) * self.g_middle
+                self.leap = 0.0 if self.held > AWAY_ROWS and -HOME < home < HOME else LEAP
         elif spiked:
             self.burst = 0
             self.spiked = spiked = spiked - 1
@@ -160,9 +168,13 @@ class Chart:
         other = abs(middle - level) * self.g_middle
         if other > score:
             score = other
+        if other > WINDUP and abs(fast - level) < BACK * abs(middle - level):
+            self.middle = middle = level + (middle - level) * WINDUP / other
         other = abs(slow - level) * self.g_slow
         if other > score:
             score = other
+        if other > WINDUP and abs(middle - level) < BACK * abs(slow - level):
+            self.slow = slow = level + (slow - level) * WINDUP / other
         held = self.held
         if held:
             # What is known to wander may have gone on wandering while its level was not followed: so far, and no farther,
