@@ -7,7 +7,6 @@ disk never hangs, and nothing is spared towards the end of a day's bytes.
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 import msgspec
 
@@ -20,7 +19,7 @@ from sickbay.daemon import times
 from sickbay.daemon.keeping import SNAPSHOT_S, SNAPSHOT_S_MAX, SNAPSHOTS_DAY_BYTES, URGENT
 from sickbay.daemon.messages import LASTING, Envelopes
 from sickbay.daemon.shell import RETOLD_MS
-from sickbay.daemon.times import Clock, Epoch
+from sickbay.daemon.times import Epoch
 from sickbay.edge.journal import Journal, OutboxRow
 from sickbay.edge.journal.journal import LAZY_ROWS_MAX, LAZY_S
 from sickbay.edge.sources.serial_line.driver import COUNT_GOOD_MS
@@ -31,6 +30,7 @@ from sickbay_sim.ear import Ear
 from sickbay_sim.keeping import BIRTH, Keeper
 from sickbay_sim.swarm.agenda import Agenda
 from sickbay_sim.swarm.books import Books
+from sickbay_sim.swarm.clock import SwarmClock
 from sickbay_sim.swarm.fate import Order
 from sickbay_sim.swarm.machine import Alone, Machine, Row
 from sickbay_sim.swarm.shelf import Shelf
@@ -41,24 +41,6 @@ LAZY_LINES_MAX = 64
 WITHHELD_MS = 6 * 3_600_000  # by then 288 messages could have left
 COMMIT_OVERHEAD_BYTES = 8 * 4096
 BYTES_IN_EVERY = 60  # rows: so often the length of a line is taken, for all of them
-
-
-class SwarmClock(Clock):
-    """The daemon's clock, told by the agenda: it goes on from where the memory ended, and stood still while the device was off."""
-
-    def __init__(self, base_ms: int, epochs: list[Epoch], now: Callable[[], int], wall_s: Callable[[], float]) -> None:
-        super().__init__(base_ms, epochs)
-        self._now, self._wall_s = now, wall_s
-        self.skew_ms = now() - base_ms
-
-    def __call__(self) -> int:
-        return self._now() - self.skew_ms
-
-    def uptime_s(self) -> float:
-        return (self() - self._base_ms) / 1000
-
-    def epochs(self) -> list[Epoch]:
-        return [*self._past, (self._base_ms, self._wall_s() - self.uptime_s())]
 
 
 @dataclass(frozen=True)
@@ -396,8 +378,3 @@ class Device:
     def wall_s(self) -> float:
         """This returns what the device's wall clock says."""
         return BIRTH.timestamp() + self._agenda.now_ms / 1000 + self.wall_step_s
-
-
-def wall_of(at_ms: int) -> str:
-    """This returns the right wall time of a moment of the swarm."""
-    return datetime.fromtimestamp(BIRTH.timestamp() + at_ms / 1000, UTC).isoformat(timespec="milliseconds")

@@ -31,7 +31,8 @@ from sickbay_sim.swarm import fate as fates
 from sickbay_sim.swarm.agenda import Act, Agenda
 from sickbay_sim.swarm.books import Account, Books
 from sickbay_sim.swarm.broker import Broker
-from sickbay_sim.swarm.device import Device, Makeup, wall_of
+from sickbay_sim.swarm.clock import wall_of
+from sickbay_sim.swarm.device import Device, Makeup
 from sickbay_sim.swarm.fate import Fate, Rates, SiteFate
 from sickbay_sim.swarm.machine import Alone, Machine, Ring, Shared, table_of
 from sickbay_sim.swarm.receiving import Receiving

@@ -16,6 +16,7 @@ from sickbay import wire
 from sickbay.config import Mqtt
 from sickbay.edge.journal import OutboxRow
 from sickbay.edge.uplink import Sent, Timing, shape
+from sickbay.edge.uplink import uplink as agents
 from sickbay.edge.uplink.backoff import Backoff
 from sickbay.edge.uplink.budget import HEARTBEAT_TIMES, Budget
 from sickbay.edge.uplink.session import IN_FLIGHT_MAX
@@ -30,8 +31,7 @@ KINDS = (OUT, HALF_OPEN, REFUSED, SLOW)
 MQTT = Mqtt("mqtt://broker")  # the defaults of a configuration
 NOTICED_MS = round(1.45 * MQTT.keepalive_s * 1000)  # how soon its own ping finds a half-open line
 CONNECT_MS, PUT_MS = 10_000, 30_000  # so long a connect waits for its answer, and a publish for its PUBACK
-DIGEST_EVERY_MS = 60_000  # however often the fleet asks
-LACKS_MAX = 500
+DIGEST_EVERY_MS = round(1000 * agents._DIGEST_EVERY_S)  # however often the fleet asks
 NOT_AUTHORIZED = 0x87
 LATENCY_MS, SLOW_MS = (15, 250), 30_000
 PREFIX = MQTT.prefix
@@ -104,6 +104,7 @@ class Way:
         self._holds = Holds(self._timing.reason_scale, self._now_s)
         self._turns = Turns(self._timing, self._holds, self._budget, self._now_s)
         self._skipped = 0
+        self._asked = False
         self._digest_ms = -DIGEST_EVERY_MS
 
     def _now_s(self) -> float:
@@ -194,7 +195,7 @@ class Way:
         device = self._device
         self.connected, self.up_ms, self._receipted = True, at_ms, False
         self.connections += 1
-        self._arrives_ms, self._wake_ms = at_ms, None
+        self._arrives_ms, self._wake_ms, self._asked = at_ms, None, False
         self._up_wall_s = device.wall_s()
         self._turns.again()
         self._holds.clear()
@@ -331,14 +332,21 @@ class Way:
                 self._receipted = True
                 self.wake(then_ms)
             if receipt.lacks:
-                self._device.lacked(receipt.lacks[:LACKS_MAX])
-            if receipt.digest and then_ms - self._digest_ms >= DIGEST_EVERY_MS:
-                self._turns.again()  # the fleet has just come: what it has not receipted need not wait for its turn
-                self.wake(then_ms)
-                self._tell_digest(then_ms)
+                self._device.lacked(receipt.lacks[: agents._LACKS_MAX])
+            if receipt.digest and not self._asked:
+                self._asked = True
+                self._agenda.at(self._digest_ms + DIGEST_EVERY_MS, lambda asked_ms: self._answer(life, asked_ms))
 
         self._agenda.at(at_ms + self._latency_ms(), take)
         return True
+
+    def _answer(self, life: int, at_ms: int) -> None:
+        """This is a digest that the fleet asked for: it has just come, and what it has not receipted need not wait for its turn."""
+        if life == self._life and self.connected:
+            self._asked = False
+            self._turns.again()
+            self._tell_digest(at_ms)
+            self.wake(at_ms)
 
     def _line_of(self, row: OutboxRow, payload: bytes, why: str) -> Sent:
         size = len(row.topic) + len(payload)
