@@ -95,6 +95,24 @@ def test_a_slow_line_of_garbage_is_not_called_unplugged_either() -> None:
     assert j.story("rig") == [("opened", "rig", "garbage")]
 
 
+def test_garbage_that_rarely_ends_in_a_new_line_is_not_called_unplugged_first() -> None:
+    """Halves of lines stick to each other: few bad frames come in the ten seconds in which a lost line is told."""
+    j = learnt()
+    for second in range(ILL, ILL + 45):
+        j.run(rows([second], falls_silent(RIG, ILL)))
+        if second in (ILL + 4, ILL + 16, ILL + 22, ILL + 26):
+            says(j, second, garbage=1)
+    assert j.story() == [("opened", "rig", "garbage")]
+
+
+def test_one_burst_at_a_pulled_plug_puts_its_ticket_off_for_a_minute_at_the_most() -> None:
+    j = learnt()
+    j.run(rows(range(ILL, ILL + 6), falls_silent(RIG, ILL)))
+    says(j, ILL + 5, garbage=1)
+    j.run(rows(range(ILL + 6, ILL + 80), falls_silent(RIG, ILL)))
+    assert j.story() == [("opened", "rig", "unplugged")]
+
+
 def test_a_plug_that_is_pulled_after_garbage_is_unplugged() -> None:
     """What counts is whether bytes still come."""
     j = learnt()

@@ -7,6 +7,8 @@ from sickbay.core.fault import Result
 from sickbay.core.reading import LineState, Quality
 from sickbay.core.ward import Ward
 
+BYTES_MS = 60_000  # that a mute line's ticket waits where bytes came since: what they are shows by then
+
 
 def missed(ward: Ward, row: PartRow, at: int) -> None:
     """This notes whose readings a row was closed without: its peers spoke, so the line is no excuse for long."""
@@ -58,6 +60,8 @@ def line(ward: Ward, state: LineState) -> None:
             casework.judge(ward, source, "garbage", Result.PREPASSED)
         else:
             casework.judge(ward, source, "garbage", Result.PREFAILED, _garbage(source, *garbled))
+        if state.garbage and ward.lost_sources.get(source) == casework.NO_FRAMES:
+            _put_off(ward, source)
 
 
 def stands_still(ward: Ward, channel: Channel) -> None:
@@ -90,6 +94,13 @@ def _garbled(ward: Ward, channel: Channel, now: int) -> None:
     garbled = watch.garbled(now)
     if garbled is not None and all(watch.garbage_ms > (c.at_ms or 0) for c in ward.by_source[source]):
         casework.judge(ward, source, "garbage", Result.PREFAILED, _garbage(source, *garbled))
+
+
+def _put_off(ward: Ward, source: str) -> None:
+    """This lets the ticket about a mute line wait, since bytes came: it may be garbage of which little looks like a frame."""
+    case = ward.triage.open_case((source, "unplugged"))
+    if case is not None and case.revision == 0 and case.due_ms is not None:
+        case.due_ms = max(case.due_ms, case.opened_ms + BYTES_MS)
 
 
 def _garbage(source: str, garbage: int, frames: int) -> Finding:
