@@ -95,6 +95,10 @@ class Intake:
                         "the broker refused to let us subscribe to %s: %s. Allow the fleet's user that", topic, reason
                     )
             _log.info("connected to %s", self._mqtt.url)
+            # Their digests tell what this store, maybe from a backup, lacks. Others are found by what the broker kept of them.
+            asked = set(await asyncio.get_running_loop().run_in_executor(self._pool, self._store.up))
+            for device in sorted(asked):
+                await self._say_to(client, device, wire.ReceiptMessage([], digest=True))
             messages = client.messages
             async for message in messages:
                 came = [message]
@@ -103,8 +107,9 @@ class Intake:
                 batch = [(each.retain, arrived) for each in came if (arrived := self._arrived(each)) is not None]
                 await self._take(client, [arrived for _, arrived in batch])
                 for kept, arrived in batch:
-                    # What the broker kept shows who is there. Its digest tells what this store, maybe from a backup, lacks.
-                    if kept and arrived.leaf == "state" and b'"up"' in arrived.payload:
+                    up = kept and arrived.leaf == "state" and b'"up"' in arrived.payload
+                    if up and arrived.device not in asked:
+                        asked.add(arrived.device)
                         await self._say_to(client, arrived.device, wire.ReceiptMessage([], digest=True))
 
     def _arrived(self, message: aiomqtt.Message) -> Arrived | None:

@@ -107,6 +107,13 @@ class Store:
             ) from None
         return taken
 
+    def up(self) -> list[str]:
+        """This returns the devices that were connected by the last word of them."""
+        try:
+            return [row[0] for row in self._db.execute("SELECT device FROM devices WHERE state = 'up' ORDER BY device")]
+        except sqlite3.Error:
+            return []
+
     def close(self) -> None:
         """This lets the file go."""
         self._db.close()

@@ -118,7 +118,7 @@ async def _outages(folder: Path, count: int, seed: int, outage_s: float) -> list
     async with sailing(folder, shore.url, seed) as ship:
         for n in range(count):
             await asyncio.sleep(chance.uniform(0.8, 1.2) * outage_s)
-            effect = told(n)
+            effect = told(n, "critical")  # else it could wait for the flash's sake: so many commits are a busy day
             ship.keeping.put([effect])
             async with shore:
                 began = loop.time()

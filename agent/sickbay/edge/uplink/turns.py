@@ -118,3 +118,8 @@ def urgency(row: Row) -> str:
     if row.severity == CRITICAL:
         return CRITICAL
     return "updated" if row.kind == "updated" else "other"
+
+
+def what(row: Row) -> str:
+    """This returns what a message is, for the ledger: "escalation.opened", "answer.obeyed"."""
+    return f"{row.topic.rpartition('/')[2]}.{row.kind}"

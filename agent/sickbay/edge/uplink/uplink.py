@@ -19,14 +19,14 @@ from sickbay.edge.uplink.dial import Names
 from sickbay.edge.uplink.guest import Door, Guest
 from sickbay.edge.uplink.session import IN_FLIGHT_MAX, Session
 from sickbay.edge.uplink.together import unless_cancelled, until_one_ends
-from sickbay.edge.uplink.turns import Row, Timing, Turns, urgency
+from sickbay.edge.uplink.turns import Row, Timing, Turns, urgency, what
 from sickbay.errors import SickbayError
 
 _log = logging.getLogger("sickbay.uplink")
 _GOODBYE_S = 2.0
 _PACKET_OVERHEAD_BYTES = 16
 _PACKET_LEAST_BYTES = 512
-_DIGEST_EVERY_S = 60.0  # however often the fleet asks
+_DIGEST_EVERY_S = 2.0  # however often the fleet asks
 _LACKS_MAX = 500  # faults of one request
 
 
@@ -93,7 +93,7 @@ class Uplink:
         self._timing, self._wall, self._jitter = timing, wall, jitter
         self._quality, self._known_s = quality, known_s
         self._loop = asyncio.get_running_loop()
-        self._wake = asyncio.Event()
+        self._wake, self._asked = asyncio.Event(), asyncio.Event()
         self._backoff = Backoff(timing.backoff_first_s, timing.backoff_max_s, jitter)
         self._budget = Budget(mqtt.bytes_per_day, self._loop.time, spent)
         self._door = Door(guest, self._line, ledger_add, self._budget, self._fits, self._judge, self._loop.time)
@@ -170,7 +170,7 @@ class Uplink:
             try:
                 await self._greet(session)
                 unless_cancelled()
-                jobs = [self._listen(session), self._empty_outbox(session)]
+                jobs = [self._listen(session), self._empty_outbox(session), self._tell_digests(session)]
                 jobs += [self._beat(session)] if self._heartbeat else []
                 jobs += [self._door.open(session)]
                 await until_one_ends(jobs)
@@ -225,7 +225,7 @@ class Uplink:
         async for message in session.messages:
             topic, payload = str(message.topic), bytes(message.payload)
             if topic == self._topics["down/receipt"]:
-                await self._take_receipt(session, payload)
+                await self._take_receipt(payload)
             elif self._door.heard(topic, payload, message.retain):
                 continue
             elif message.retain:
@@ -234,7 +234,17 @@ class Uplink:
             else:
                 self._take_command(payload)
 
-    async def _take_receipt(self, session: Session, payload: bytes) -> None:
+    async def _tell_digests(self, session: Session) -> None:
+        """This tells the fleet once more what is open when it asks: it has just come, maybe from a backup."""
+        while True:
+            await self._asked.wait()
+            await asyncio.sleep(self._digest_at + _DIGEST_EVERY_S * self._timing.reason_scale - self._loop.time())
+            self._asked.clear()
+            self._turns.again()  # what it has not receipted need not wait for its turn
+            self.wake()
+            await self._tell_digest(session)
+
+    async def _take_receipt(self, payload: bytes) -> None:
         try:
             receipt = wire.decode_receipt(payload)
         except SickbayError as error:
@@ -247,10 +257,8 @@ class Uplink:
         await asyncio.shield(settling)
         if receipt.lacks:
             self._on_lacks(receipt.lacks[:_LACKS_MAX])
-        if receipt.digest and self._loop.time() - self._digest_at >= _DIGEST_EVERY_S * self._timing.reason_scale:
-            self._turns.again()  # the fleet has just come: what it has not receipted need not wait for its turn
-            self.wake()
-            await self._tell_digest(session)
+        if receipt.digest:
+            self._asked.set()
 
     async def _settle(self, ids: list[str]) -> None:
         known = await self._forget(ids)
@@ -297,7 +305,7 @@ class Uplink:
                 self._refuse("publish", row.topic, f"{row.id} has {size} bytes, which is more than it takes")
             else:
                 ready.append((row, payload, why))
-        lines = [self._line(r.topic, payload, _what(r), why, r.id, urgency(r)) for r, payload, why in ready]
+        lines = [self._line(r.topic, payload, what(r), why, r.id, urgency(r)) for r, payload, why in ready]
         self._largest = max((line.bytes for line in lines), default=0)
         await self._ledger_add(lines, False)
         answers = await asyncio.gather(*(session.put(r.topic, sent) for r, sent, _ in ready), return_exceptions=True)
@@ -388,8 +396,3 @@ class Uplink:
         if what not in self._garbage_told:
             self._garbage_told.add(what)
             _log.warning("a %s that makes no sense came and was ignored, further ones are only counted: %s", what, why)
-
-
-def _what(row: Row) -> str:
-    """This returns what a message is, for the ledger: "escalation.opened", "answer.obeyed"."""
-    return f"{row.topic.rpartition('/')[2]}.{row.kind}"
