@@ -83,6 +83,34 @@ def test_a_storm_stretches_what_is_not_urgent_and_no_critical_message(tmp_path):
     deck.run(script)
 
 
+def test_from_sixty_percent_on_updates_wait_and_what_is_new_does_not(tmp_path):
+    """An update tells more of what is known already: it is the first of the messages to wait for company."""
+
+    async def script():
+        async with Deck(tmp_path, Limits(day_bytes=4_000_000), state_bytes=30_000) as d:
+            journal = d.keeping.journal
+            n = 0
+            while journal.wear.thrift() < 1:
+                n += 1
+                d.keeping.put([told(n)])
+                assert await d.keeping.carried_out()
+            d.keeping.put([told(n + 1, kind="updated")])
+            await asyncio.sleep(30.0)
+            assert f"f{n + 1}.r1" not in ids(journal.pending(999))
+            d.keeping.put([told(n + 2, "critical", "updated")])
+            assert await d.keeping.carried_out()
+            assert {f"f{n + 1}.r1", f"f{n + 2}.r1"} <= set(ids(journal.pending(999))), "what waited goes along"
+            d.keeping.put([told(n + 3, "minor")])
+            assert await d.keeping.carried_out()
+            assert f"f{n + 3}.r1" in ids(journal.pending(999))
+            d.keeping.put([told(n + 4, kind="updated")])
+            await asyncio.sleep(601.0)
+            assert f"f{n + 4}.r1" in ids(journal.pending(999)), "ten minutes at most"
+            assert journal.wear.thrift() == 1
+
+    deck.run(script)
+
+
 def test_what_is_shed_is_told_by_class_to_person_and_fleet(tmp_path):
     async def script():
         async with Deck(tmp_path, Limits(2000)) as d:

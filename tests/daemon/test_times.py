@@ -2,6 +2,8 @@
 
 from datetime import datetime
 
+import msgspec
+
 from sickbay.daemon.times import EPOCHS_MAX, Clock, kept, taken_up
 
 
@@ -22,6 +24,15 @@ def test_the_epochs_travel_with_the_snapshot_and_stay_bounded() -> None:
     assert node == b"node" and len(epochs) == EPOCHS_MAX + 1 and epochs[-1][0] == 1_000_000
 
 
+def test_a_snapshot_is_packed_and_one_from_before_that_is_still_read() -> None:
+    """An update must not cost a device what it has learnt."""
+    clock, node = Clock(5_000), b"sickbay memory" * 1000
+    raw = kept(clock, node)
+    assert len(raw) < len(node) / 10 and taken_up(raw)[1] == node
+    assert taken_up(msgspec.msgpack.encode((clock.epochs(), node)))[1] == node
+
+
 def test_a_snapshot_of_another_shape_is_left_for_the_node_to_refuse() -> None:
-    for raw in (b"", b"garbage", b"sickbay memory\nwhatever"):
+    packed = kept(Clock(), b"node")
+    for raw in (b"", b"garbage", b"x", b"sickbay memory\nwhatever", packed[:-7], packed[:9] + b"?" + packed[10:]):
         assert taken_up(raw) == ([], raw)

@@ -139,6 +139,38 @@ def test_heartbeats_wait_together_whatever_the_wall_says(tmp_path):
         assert len(list(journal.ledger())) == 60
 
 
+def seen_after_a_cut(folder, place):
+    """This returns what stands in the files now: the rows of the outbox, and whose lines the ledger has."""
+    place.mkdir()
+    for file in folder.glob("sickbay.db*"):
+        (place / file.name).write_bytes(file.read_bytes())
+    with Journal(place) as journal:
+        return ids(journal), [line.id for line in journal.ledger()]
+
+
+def test_where_bytes_run_short_a_line_goes_in_as_its_message_goes_out(tmp_path):
+    """Three synced writes a message are one: and at no moment is a message neither waiting nor in the ledger."""
+    with Journal(tmp_path / "j", Limits(day_bytes=1)) as journal:
+        journal.commit(b"s", [row("f1.r1"), row("f2.r1")])
+        before = journal.wear.bursts
+        journal.ledger_add([LedgerRow(0.0, "t", "escalation.opened", "c", 9, "f1.r1")])
+        assert journal.forget(["f1.r1"], lazy=True) == ["f1.r1"]
+        journal.ledger_add([LedgerRow(0.0, "t", "escalation.opened", "c", 9, "f2.r1")])
+        assert journal.wear.bursts == before
+        assert seen_after_a_cut(tmp_path / "j", tmp_path / "cut") == (["f1.r1", "f2.r1"], [])
+        assert [line.id for line in journal.ledger()] == ["f1.r1", "f2.r1"], "who asks sees it at once"
+        journal.commit(None, [row("f3.r1", severity="critical")])
+        assert seen_after_a_cut(tmp_path / "j", tmp_path / "then") == (["f2.r1", "f3.r1"], ["f1.r1", "f2.r1"])
+
+
+def test_where_bytes_run_short_only_lines_of_the_outbox_wait(tmp_path):
+    """What is in no outbox would be lost with its line."""
+    with Journal(tmp_path / "j", Limits(day_bytes=1)) as journal:
+        journal.commit(b"s", [row("f1.r1")])
+        journal.ledger_add([LedgerRow(0.0, "t", "digest", "c", 9)])
+        assert seen_after_a_cut(tmp_path / "j", tmp_path / "cut")[1] == [""]
+
+
 def test_many_receipts_are_one_write(tmp_path):
     with Journal(tmp_path) as journal:
         journal.commit(None, [row(f"f{n}.r1", f"f{n}") for n in range(500)])

@@ -113,8 +113,8 @@ class Keeping:
                 self._held.add(rows, ())
                 if self._thread.hangs():
                     self._held.bound()
-                grave = any(rank(row.severity) == 0 for row in rows)
-                if self.journal.wear.thrift() == 2 and not grave:
+                thrift, grave = self.journal.wear.thrift(), any(rank(row.severity) == 0 for row in rows)
+                if not grave and (thrift == 2 or (thrift and all(row.kind == "updated" for row in rows))):
                     self._soon(COMPANY_S)
                 else:
                     self._now()

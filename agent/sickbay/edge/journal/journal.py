@@ -203,13 +203,17 @@ class Journal:
 
         `lazy` lines (heartbeats) may wait in memory for the next write, at most two hours or 64 lines: a power cut
         can cost the record of heartbeats, and no more, and the flash is spared 240 synced writes a day.
+        Where a day's bytes run short, lines of messages from the outbox wait too: a message is taken out of it in the
+        same transaction as its line goes in, so a power cut can cost the record of one sending more, never of a message.
         """
         held = self._waiting
         if not held.lines:
             self._lines_s = self.wear.lived_s()
         held.add((), lines)
         young = self.wear.lived_s() - self._lines_s < _LAZY_AGE_MAX_S
-        if lazy and young and held.only_lines() and len(held.lines) < _LAZY_LINES_MAX:
+        thrifty = self.wear.thrift() > 0 and (lazy or all(line.id for line in lines))
+        waits = (lazy and held.only_lines()) or (thrifty and held.only_sent())
+        if waits and young and len(held.lines) < _LAZY_LINES_MAX:
             return
         with contextlib.suppress(StoreError):
             self.flush()

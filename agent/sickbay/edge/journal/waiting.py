@@ -65,6 +65,10 @@ class Waiting:
         """This returns whether nothing but ledger lines waits."""
         return bool(self.lines) and not self._more_than_lines()
 
+    def only_sent(self) -> bool:
+        """This returns whether nothing waits but ledger lines and receipts: what left, and what came of it."""
+        return not (self.boot or self.rows or self.gone or self.kept or self.snapshot is not None)
+
     def empty(self) -> bool:
         """This returns whether there is nothing to write."""
         return not self.lines and not self._more_than_lines()
