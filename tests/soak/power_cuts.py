@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from sickbay.edge.journal import Journal
+from sickbay.edge.journal import Journal, Limits
 from soak.figures import Figure
 from soak.story import Ward, look, next_call
 from soak.traced_disk import Image, Op, Platter, TracedDisk, image_of, lay
@@ -29,7 +29,9 @@ def live(
 ) -> dict[int, Ward]:
     """This lets a journal work, and returns what was acknowledged from each place of the trace on."""
     marks: dict[int, Ward] = {0: ward.copy()}
-    with Journal(folder, connect=lambda path: disk.connect(path, replaced)) as journal:
+    # Every other life has used up its day's bytes: then lines of the ledger wait for company.
+    limits = Limits(day_bytes=1) if life % 2 else Limits()
+    with Journal(folder, limits, connect=lambda path: disk.connect(path, replaced)) as journal:
         for n in range(CALLS_A_LIFE):
             call = next_call(chance, ward, f"{life}-{n}")
             marks[len(disk.ops)] = ward.copy()

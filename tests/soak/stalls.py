@@ -1,6 +1,6 @@
 """This stops the real daemon with SIGSTOP, floods it, and looks whether it comes back as it was, and says no more than it should.
 
-PYTHONPATH=tests python -m soak.stalls [--stops 3] [--stop-s 10] [--flood-s 20] [--seed 1]
+PYTHONPATH=tests python -m soak.stalls [--stops 3] [--stop-s 10] [--long-s 60] [--flood-s 20] [--seed 1]
 """
 
 import argparse
@@ -44,7 +44,9 @@ class Systemd:
         self._socket.close()
 
 
-def stops(count: int, stop_s: float, seed: int, tell: Callable[[str], None] = print) -> Figure:
+def stops(
+    count: int, stop_s: float, seed: int, tell: Callable[[str], None] = print, least_s: float = WATCHDOG_S
+) -> Figure:
     """This returns how many of `count` stops left something behind: a fault, a lost order, a watchdog fed or starved wrongly."""
     command = f"python -m soak.stalls --stops {count} --stop-s {stop_s:g} --flood-s 0 --seed {seed}"
     figure = Figure(f"the daemon stopped for up to {stop_s:g} s: not as before, or a wrong fault", command, "0")
@@ -63,7 +65,7 @@ def stops(count: int, stop_s: float, seed: int, tell: Callable[[str], None] = pr
                 os.kill(unit.process.pid, signal.SIGSTOP)
                 time.sleep(0.05)  # what it sent just before may still arrive
                 systemd.fed()
-                time.sleep(chance.uniform(WATCHDOG_S, max(stop_s, WATCHDOG_S)))
+                time.sleep(chance.uniform(least_s, max(stop_s, least_s)))
                 fed = systemd.fed()
                 os.kill(unit.process.pid, signal.SIGCONT)
                 unit.reads(50)
@@ -81,6 +83,14 @@ def stops(count: int, stop_s: float, seed: int, tell: Callable[[str], None] = pr
                     figure.replay = figure.replay or f"{command}  # stop {n}: {'; '.join(wrong)}"
         systemd.close()
     tell(f"  {figure.trials} stops, {figure.failures} left something behind")
+    return figure
+
+
+def long_stop(stop_s: float, seed: int, tell: Callable[[str], None] = print) -> Figure:
+    """This returns what a single stop that is far longer than any silence, hang or watchdog leaves behind."""
+    figure = stops(1, stop_s, seed, tell, least_s=stop_s)
+    figure.what = f"one stop of {stop_s:g} s on end: not as before, or a wrong fault"
+    figure.command = f"python -m soak.stalls --stops 0 --long-s {stop_s:g} --flood-s 0 --seed {seed}"
     return figure
 
 
@@ -116,17 +126,20 @@ def flood(seconds: float, seed: int, tell: Callable[[str], None] = print) -> Fig
 
 
 def soak(seed: int, scale: float) -> list[Figure]:
-    return [stops(max(2, round(10 * scale)), 12.0, seed), flood(max(5.0, 60.0 * scale), seed)]
+    return [stops(max(2, round(10 * scale)), 12.0, seed), long_stop(60.0, seed), flood(max(5.0, 60.0 * scale), seed)]
 
 
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--stops", "--count", type=int, default=3)
     parser.add_argument("--stop-s", type=float, default=10.0)
+    parser.add_argument("--long-s", type=float, default=0.0)
     parser.add_argument("--flood-s", type=float, default=20.0)
     parser.add_argument("--seed", type=int, default=1)
     options: Any = parser.parse_args(argv)
     figures = [stops(options.stops, options.stop_s, options.seed)] if options.stops else []
+    if options.long_s:
+        figures.append(long_stop(options.long_s, options.seed))
     if options.flood_s:
         figures.append(flood(options.flood_s, options.seed))
     for figure in figures:

@@ -14,6 +14,8 @@ class Ward:
         self.rows: dict[str, bytes] = {}  # acknowledged, and not given back
         self.maybe: dict[str, bytes] = {}  # under way: may be there
         self.leaving: set[str] = set()  # being forgotten: may be gone
+        self.sent: set[str] = set()  # handed to a broker: once such a row is gone, its line is in the ledger
+        self.maybe_sent: set[str] = set()
         self.snapshot: bytes | None = None
         self.maybe_snapshot: bytes | None = None
         self.number = b""
@@ -30,26 +32,41 @@ class Ward:
         self.rows = {id_: payload for id_, payload in self.rows.items() if id_ not in self.leaving}
         self.snapshot = self.maybe_snapshot if self.maybe_snapshot is not None else self.snapshot
         self.number = self.maybe_number if self.maybe_number is not None else self.number
+        self.sent |= self.maybe_sent
         self.maybe, self.leaving, self.maybe_snapshot, self.maybe_number = {}, set(), None, None
+        self.maybe_sent = set()
 
 
 def next_call(chance: random.Random, ward: Ward, name: str) -> Callable[[Journal], None]:
     """This notes in the ward what is about to be asked of a journal, and returns the asking."""
     turn = chance.random()
-    if turn < 0.6 or not ward.rows:
+    if turn < 0.5 or not ward.rows:
         return _commit(chance, ward, name)
+    if turn < 0.65:
+        return _send(chance, ward)
     if turn < 0.8:
         ward.leaving = set(chance.sample(sorted(ward.rows), min(len(ward.rows), chance.randrange(1, 30))))
         leaving = sorted(ward.leaving)
 
+        lazy = chance.random() < 0.5
+
         def forget(journal: Journal) -> None:
-            assert sorted(journal.forget(leaving)) == leaving
+            assert sorted(journal.forget(leaving, lazy)) == leaving
+            if lazy:
+                journal.flush()  # as the daemon does, some seconds later
 
         return forget
     if turn < 0.9:
         number = ward.maybe_number = b"%d" % chance.randrange(1_000_000)
         return lambda journal: journal.keep("orders", number)
     return lambda journal: journal.ledger_add([LedgerRow(1.0, "t", "state", "c", 9, "")])
+
+
+def _send(chance: random.Random, ward: Ward) -> Callable[[Journal], None]:
+    sending = chance.sample(sorted(ward.rows), min(len(ward.rows), chance.randrange(1, 5)))
+    ward.maybe_sent = set(sending)
+    lines = [LedgerRow(1.0, "t", "escalation.opened", "c", 9, id_) for id_ in sending]
+    return lambda journal: journal.ledger_add(lines)
 
 
 def _commit(chance: random.Random, ward: Ward, name: str) -> Callable[[Journal], None]:
@@ -79,10 +96,15 @@ def look(folder: Path, ward: Ward) -> tuple[list[str], Ward]:
         said = list(journal.notes)
         rows = journal.pending(100_000)
         snapshot, number = journal.load(), journal.kept("orders") or b""
+        told = {row.id for row in journal.ledger()}
     after = Ward()
     after.rows = {row.id: row.payload for row in rows}
     after.snapshot, after.number = snapshot, number
     wrong = [f"said {said}"] if said else []
+    unsaid = ward.sent - after.rows.keys() - told
+    if unsaid:
+        wrong.append(f"{len(unsaid)} left without a line in the ledger: {', '.join(sorted(unsaid)[:3])}")
+    after.sent = (ward.sent | ward.maybe_sent) & told & after.rows.keys()
     if len(after.rows) != len(rows):
         wrong.append("an id is there twice")
     return wrong + _compared(ward, after), after
