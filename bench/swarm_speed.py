@@ -8,7 +8,7 @@ from sickbay_sim.swarm.machine import Ring, Shared, table_of
 from sickbay_sim.swarm.run import swarm
 from sickbay_sim.swarm.site import SHARES, Plan
 
-DEVICES, HOURS, WARM_S = 1000, 0.25, 450.0
+DEVICES, HOURS, WARM_S = 1000, 0.15, 450.0
 NIGHT_S = 8 * 3600.0
 ROWS = 2000
 
