@@ -43,6 +43,7 @@ class Shore:
         self.url = f"mqtt://127.0.0.1:{self.port}"
         self.fate, self.mute = fate, mute
         self.got: dict[str, int] = {}  # id: how often
+        self.places: list[tuple[int, int]] = []  # boot and seq of each message, as it came
         self.bytes_in = 0
         self.pings = self.lives = 0
         self.stuck_s: list[float] = []  # how long the device kept a connection that had gone dead
@@ -119,7 +120,9 @@ class Shore:
             writer.write(packet(PUBACK, mid + b"\x00"))
             self.bytes_in += size + len(payload)
             if topic.endswith("/up/escalation"):
-                self._take(writer, topic, msgspec.json.decode(payload)["id"])
+                event = msgspec.json.decode(payload)
+                self.places.append((event["boot"], event["seq"]))
+                self._take(writer, topic, event["id"])
         elif kind == PINGREQ:
             self.pings += 1
             writer.write(b"\xd0\x00")
@@ -162,7 +165,13 @@ class Ship(Deck):
 
 @contextlib.asynccontextmanager
 async def sailing(
-    folder: Path, url: str, seed: int, timing: Timing | None = None, limits: Limits = DEFAULT, **mqtt: Any
+    folder: Path,
+    url: str,
+    seed: int,
+    timing: Timing | None = None,
+    limits: Limits = DEFAULT,
+    wall: Any = None,
+    **mqtt: Any,
 ) -> AsyncIterator["Ship"]:
     """A real keeping with its journal, and a real uplink on it, in virtual time."""
     chance = random.Random(seed)
@@ -180,7 +189,7 @@ async def sailing(
             digest=lambda: deck.envelopes.digest([]),
             leaving=deck.envelopes.leaving,
             jitter=chance.random,
-            wall=lambda: WALL_S + loop.time(),
+            wall=wall or (lambda: WALL_S + loop.time()),
             timing=timing or Timing(),
         )
         running = asyncio.create_task(deck.uplink.run())

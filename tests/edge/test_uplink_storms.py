@@ -1,10 +1,15 @@
 """What the soak runs try for hours must hold in short as well: nothing lost, nothing stuck, nothing that grows."""
 
+import asyncio
 import logging
+import random
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+import deck
+from shore import WALL_S, Shore, sailing, until
 from soak import brokers, uplink
 
 
@@ -50,3 +55,23 @@ def test_a_broker_that_is_killed_and_wiped_loses_nothing() -> None:
 @pytest.mark.parametrize("outage_s", [60.0, 3600.0])
 def test_after_an_outage_messages_are_there_within_five_minutes(outage_s: float) -> None:
     assert brokers.run_outages(15, 2, outage_s).good
+
+
+def test_a_wall_clock_that_steps_by_a_year_to_and_fro_changes_nothing(tmp_path: Path) -> None:
+    """Waits are by a clock that nobody can set, and the order is by boot and place: what came first has the lower number."""
+    chance = random.Random(4)
+
+    def wall() -> float:
+        return WALL_S + 366 * 86_400.0 * chance.choice((-60, -1, 0, 1, 60))
+
+    async def script() -> None:
+        async with Shore() as shore, sailing(tmp_path, shore.url, 4, wall=wall) as ship:
+            for n in range(60):
+                await asyncio.sleep(chance.uniform(0.0, 600.0))
+                ship.keeping.put([deck.told(n, "critical")])
+            assert await until(lambda: ship.offered == shore.got.keys() and not ship.keeping.journal.outbox_rows, 60.0)
+            assert len(set(shore.places)) == len(shore.got) == 60 == len(shore.places)
+            assert shore.places == sorted(shore.places)
+            assert len(await ship.keeping.ledger(-1e12)) >= 60
+
+    deck.run(script)
