@@ -101,6 +101,7 @@ def _buttons(unit, home):
     status = unit.until_status("the press", lambda s: [f for f in s["faults"] if f["target"] == "b" and f["acked"]])
     (fault,) = [f for f in status["faults"] if f["target"] == "b" and f["acked"]][:1]
     assert fault["acked"]["who"] == "home-assistant"
+    assert unit.status()["home_assistant"]["pressed"] >= 1
     home.press("release", "vital")
     refused = unit.event("command", "vital", verb="release", who="home-assistant")
     assert "essential" in refused["refused"]

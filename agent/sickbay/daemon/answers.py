@@ -32,6 +32,7 @@ class Running(Protocol):
     worker: ModelWorker | None
     model_troubles: dict[str, str]
     uplink: Any  # imported behind READY
+    home: Any  # the guest on the uplink, None where nothing is said to Home Assistant
     afar: OrdersFromAfar
     inputs: int
     dropped: int
@@ -103,6 +104,7 @@ class Answers:
             "outputs": {name: msgspec.to_builtins(state) for name, state in daemon.outputs.state().items()},
             "uplink": daemon.uplink.status() if daemon.uplink is not None else {"state": "none", "detail": "no [mqtt]"},
             "orders": daemon.afar.status(),
+            "home_assistant": daemon.home.status() if daemon.home is not None else None,
             "inputs": {"taken": daemon.inputs, "dropped": daemon.dropped, "unknown": daemon.node.ward.unknown_signals},
             "events_lost": daemon.events.lost,  # lines of events.jsonl that a full disk did not take
         }

@@ -9,7 +9,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -92,6 +92,10 @@ class HomeAssistant:
     def changed(self) -> None:
         """This says that something may have happened which is worth a message before its time."""
         self._news.set()
+
+    def status(self) -> dict[str, Any]:
+        """This returns what was pressed and obeyed, and what was turned away before the node saw it."""
+        return {"buttons": list(self._table.buttons), "pressed": self.pressed, "turned_away": dict(self.turned_away)}
 
     async def speak(self, say: Say) -> None:
         """This speaks for as long as one connection lasts."""
