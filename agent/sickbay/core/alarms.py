@@ -1,5 +1,7 @@
 """This follows a part's alarm from its rise to its diagnosis to its end: whose fault is it, and is it time to say so?"""
 
+import msgspec
+
 from sickbay.core import casework, marks, telling
 from sickbay.core.channel import PartRow
 from sickbay.core.diagnosis import ACCUSED, part_anomaly
@@ -12,9 +14,8 @@ HASTE_ROWS = 2  # rows of alarm before a nonessential part is blamed: an essenti
 RECHECK_ROWS = 10  # how often an unknown cause is looked at again while the alarm lasts
 ABRUPT, ABRUPT_ROWS = 4.0, 3  # limits that an alarm must reach within its first rows to count as abrupt
 LEADS = 4.0  # times the score of all others: that part broke, and they only feel it
-SLIGHT = 2.5  # limits that a slow shift of one signal alone must reach to be told, where it is less than ...
+SLIGHT = 4.0  # limits that a slow shift of one signal alone must reach to be told, where it is less than ...
 SLIGHT_MOST = 3.0  # ... so many of the deviations that single readings have: who learnt minutes knows little of hours
-SLOW = ("10 rows", "40 rows")
 
 
 def follow(ward: Ward, row: PartRow) -> None:
@@ -22,7 +23,7 @@ def follow(ward: Ward, row: PartRow) -> None:
     name = row.part.name
     if not row.view.alarm:
         row.alarm_rows = 0
-        row.settled = row.abrupt = False
+        row.settled = row.abrupt = row.common = False
         casework.judge(ward, name, "anomaly", Result.PASSED)
         return
     if row.alarm_rows == 0:
@@ -34,10 +35,12 @@ def follow(ward: Ward, row: PartRow) -> None:
     if row.alarm_rows <= ABRUPT_ROWS and max(row.view.blame(), default=0.0) >= ABRUPT:
         row.abrupt = True
     case = ward.triage.open_case((name, "anomaly"))
-    again = case is not None and case.layer == "unknown" and row.alarm_rows % RECHECK_ROWS == 0
-    # While an alarm only lingers, its witnesses have gone quiet: that would be a worse diagnosis, not a newer one.
+    odd = [i for i, b in enumerate(row.view.blame()) if b >= ACCUSED]
+    known = bool(odd) and all(i in row.shifted for i in odd)  # its own sensor's shift is told, and all there is
+    again = not known and (case is None or case.layer == "unknown") and row.alarm_rows % RECHECK_ROWS == 0
+    # While an alarm only lingers, its witnesses have gone quiet: that would be no diagnosis, or a worse one.
     # And who cannot say who is odd knows no better than before.
-    if not row.settled or (again and row.view.score >= 1.0 and max(row.view.blame(), default=0.0) >= ACCUSED):
+    if row.view.score >= 1.0 and (not row.settled or (again and max(row.view.blame(), default=0.0) >= ACCUSED)):
         _diagnose(ward, row)
 
 
@@ -45,14 +48,18 @@ def _diagnose(ward: Ward, row: PartRow) -> None:
     waited = row.alarm_rows >= ward.equipment.policy.corroborate_rows
     others = _others(ward, row)
     leads = bool(others) and all(_leads(row, other) for other in others)
+    slow = not row.abrupt and not row.part.essential
+    row.common = row.common or (slow and bool(others) and not leads)
     finding = part_anomaly(
         row.part.name,
         telling.witnesses(ward, row),
         waited,
         [] if leads else [other.part.name for other in others],
         len(ward.rows),
-        row.abrupt or row.part.essential,
+        row.common,
     )
+    if finding.layer == "unknown" and slow:
+        finding = msgspec.structs.replace(finding, symptom_of=_told_already(ward, row, others))
     early = finding.layer == "part" and _too_early(ward, row, len(others), leads, waited)
     row.settled = finding.settled and not early and not _held_back(ward, row)
     if not row.settled:
@@ -63,8 +70,10 @@ def _diagnose(ward: Ward, row: PartRow) -> None:
         row.shifted[next(i for i, c in enumerate(row.members) if c.spec.name == finding.target)] = None
         return
     if finding.symptom_of is not None and finding.layer == "sensor":
-        # First the sensor's own mark, then what it does to its part: that order makes one ticket of both.
-        marks.sensor_faults(ward, row)
+        marks.sensor_faults(ward, row)  # its own mark is the ticket; what it does to its part's score is none
+        case = ward.triage.open_case((row.part.name, "anomaly"))
+        if case is None or case.layer != "unknown":
+            return
     casework.judge(ward, row.part.name, "anomaly", Result.FAILED, finding)
 
 
@@ -73,6 +82,15 @@ def _others(ward: Ward, row: PartRow) -> list[PartRow]:
     near = row.period_ms * ward.equipment.policy.corroborate_rows
     rest = (r for r in ward.rows.values() if r is not row and r.alarm_rows and not _share(r.part, row.part))
     return [r for r in rest if abs(r.alarm_ms - row.alarm_ms) <= near]
+
+
+def _told_already(ward: Ward, row: PartRow, others: list[PartRow]) -> str | None:
+    """This returns the part under whose name a common cause that nobody knows was told: one ticket for all of them."""
+    for other in others:
+        case = ward.triage.open_case((other.part.name, "anomaly"))
+        if case is not None and case.layer == "unknown" and case.overlay.suppressed_by is None:
+            return other.part.name
+    return None
 
 
 def _leads(row: PartRow, other: PartRow) -> bool:
@@ -96,7 +114,7 @@ def _held_back(ward: Ward, row: PartRow) -> bool:
     channel, found = row.members[odd[0]], row.view.explain(odd[0])
     if ward.bars.holds(channel.spec.name, "shift", blame[odd[0]], ward.now_ms):
         return True
-    if found.get("learning") or blame[odd[0]] >= SLIGHT or found["timescale"] not in SLOW or len(odd) < 2:
+    if found.get("learning") or blame[odd[0]] >= SLIGHT or found["timescale"] not in telling.SLOW or len(odd) < 2:
         return False
     scale = float(found["scale"] or 0.0)
     return scale > 0.0 and abs(float(found["value"] or 0.0) - float(found["centre"] or 0.0)) < SLIGHT_MOST * scale

@@ -19,6 +19,7 @@ ON_ROWS = 3  # rows at or above 1.0 that make an alarm
 OFF = 0.6  # an alarm ends after as many rows below this
 SHOCK = 1.6  # score when two signals or more spike in one row: it hit the part, not a cable
 SHOCK_FADE = 0.98
+LEAPT = 0.4  # of a leap's score, which fades: about 70 rows
 SHAKEN = 0.3  # of a shock: until it has faded so far, spikes are nobody's own
 NOISY_ROWS = 10  # rows of excess noise, in one signal alone, that make it the sensor's
 QUESTION_MOST = 50.0  # deviations: a model need not see wilder rows
@@ -132,6 +133,10 @@ class PartView:
     def blame(self) -> list[float]:
         """This returns each signal's own evidence, in units of its own limit. Never from a model: that smears."""
         return list(self._blame)
+
+    def leapt(self, index: int) -> bool:
+        """This returns whether a signal leapt lately, from one row to the next, and stayed there."""
+        return bool(self._charts) and self._charts[index].leap > LEAPT
 
     def question(self) -> tuple[float, ...]:
         """This returns the last row standardised, for the part's model; 0.0 where a reading is missing."""

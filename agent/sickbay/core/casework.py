@@ -288,9 +288,22 @@ def close_cases(ward: Ward, now: int) -> None:
             isolating.moved(ward, ward.quarantine.healthy(case.target, now))
         if ward.triage.close(case, now):
             ward.emit("fault", case.id, state="closed", target=case.target)
-            for other in ward.triage.orphans(case):
-                _speaks(ward, other)
-                ward.changed(other)
+            _voices(ward, case, now)
+
+
+def _voices(ward: Ward, root: Case, now: int) -> None:
+    """This lets what a closed root had muted speak, where it fails without it."""
+    orphans = ward.triage.orphans(root)
+    if root.layer == "surroundings" and orphans:
+        # What shook most parts leaves them one after the other: the first stands for the rest, and none is in a hurry.
+        for other in orphans[1:]:
+            other.overlay.suppressed_by = orphans[0].id
+        orphans[0].due_ms = now + ward.equipment.policy.probation_ms
+        ward.soon(orphans[0].due_ms)
+        return
+    for other in orphans:
+        _speaks(ward, other)
+        ward.changed(other)
 
 
 def driven(ward: Ward, receipt: Receipt) -> None:

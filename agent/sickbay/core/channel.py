@@ -67,6 +67,7 @@ class PartRow:
         "alarm_ms",
         "alarm_rows",
         "at_ms",
+        "common",
         "full",
         "masks",
         "members",
@@ -103,6 +104,7 @@ class PartRow:
         self.alarm_ms = 0
         self.trial_ms: int | None = None  # until when a part that was switched on again need not look well
         self.well_rows = 0  # rows without an alarm since then
+        self.common = False  # it rose slowly, together with other parts
         self.abrupt = False  # the present alarm rose within a few rows
         self.settled = False  # the present alarm has its diagnosis
         self.shifted: dict[int, None] = {}  # members that left their normal alone

@@ -20,6 +20,7 @@ class Witness(msgspec.Struct, frozen=True):
     words: str  # e.g. "flow is 18.2 below its normal 122 L/min (36 deviations)"
     ill: bool = False  # a sensor fault of its own is known
     twin_agrees: bool | None = None  # what its redundant twin says; None: it has none
+    leapt: bool = False  # from one row to the next, farther than it ever moved in learning, and it stayed there
     denied: bool | None = (
         None  # whether its peers, as they always moved together, say otherwise; None: they never could tell
     )
@@ -38,22 +39,25 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 def part_anomaly(
-    part: str, witnesses: Sequence[Witness], waited: bool, others: Sequence[str], parts: int, abrupt: bool = True
+    part: str, witnesses: Sequence[Witness], waited: bool, others: Sequence[str], parts: int, common: bool = False
 ) -> Finding:
     """This returns whose fault an anomaly of `part` is.
 
     `witnesses` are its signals, `waited` says that the peers had their time to follow, `others` are the other parts in alarm since
-    about the same time, out of `parts` in all.
+    about the same time, out of `parts` in all; `common` says that several moved slowly together.
     """
     accused = sorted((w for w in witnesses if w.blame >= ACCUSED), key=lambda w: -w.blame)
     calm = tuple(f"{w.signal} is as usual" for w in witnesses if w not in accused and not w.ill)
     says = tuple(w.words for w in accused)
     well = [w for w in accused if not w.ill]
+    believed = [w for w in well if w.twin_agrees is not False]
+    if len(believed) == 1 and len(believed) < len(accused) == len(well):
+        accused = well = believed  # the others are contradicted by their twins, which is judged by itself
     if parts >= 3 and len(others) + 1 > parts / 2:
         also = tuple(f"part {name} broke at the same time" for name in others)
         return Finding("surroundings", part, "anomaly", says + also, calm)
     if len(well) >= 2 or (well and len(accused) >= 2):
-        if others and not abrupt:
+        if common:
             both = tuple(f"part {name} moved at the same time" for name in others)
             doubt = ("so load, weather or supply may have moved them all",)
             return Finding("unknown", part, "anomaly", says + both, calm + doubt, settled=waited)
@@ -75,6 +79,9 @@ def _alone(part: str, one: Witness, says: tuple[str, ...], calm: tuple[str, ...]
         )
     if one.twin_agrees is True:
         return Finding("part", part, "anomaly", (*says, "its redundant twin says the same"), calm)
+    if one.leapt and calm:
+        leapt = (*says, "it leapt from one reading to the next, farther than ever, and nothing else moved")
+        return Finding("sensor", one.signal, "shift", leapt, calm, settled=waited)
     if one.denied:
         denied = (*says, f"the others of {part} always moved with it, and now say otherwise")
         return Finding("sensor", one.signal, "shift", denied, calm, settled=waited)

@@ -90,10 +90,7 @@ class Relations:
             moments = self.moments[i]
             for j, a in enumerate(after):
                 moments[j] += d * a
-        if self.weights and self.count & (self.count - 1) == 0:
-            self.weights = {}
-        if self.count == self.rows_most:
-            self.weights = {}
+        self.weights = {}  # reckoned from all that is known, so that a restart changes nothing
 
     def _said(self, index: int, row: Sequence[float | None]) -> float | None:
         seen = [j for j, v in enumerate(row) if v is not None and self.moments[j][j] > 0]

@@ -9,6 +9,7 @@ from sickbay.core.quarantine import ENERGISED, OUT_OF_SERVICE, Move, State
 from sickbay.core.reading import Quality
 from sickbay.core.ward import Ward
 
+SLOWLY = "it came slowly: nothing is switched off where a person has the time to decide"
 AGAIN_MS = 300_000  # how often an output that did not follow is ordered again
 
 _EVENT_OF = {
@@ -29,7 +30,9 @@ def isolate(ward: Ward, case: Case) -> None:
     part = case.layer == "part" and case.target in ward.rows
     if (sensor or part) and case.class_ != "wear" and case.overlay.suppressed_by is None:
         reason = f"{CLASSES[case.class_].says} ({case.id})"
-        moved(ward, ward.quarantine.fault(case.target, reason, ward.now_ms))
+        row = ward.rows.get(case.target) if part else None
+        slow = row is not None and row.part.output is not None and case.class_ == "anomaly" and not row.abrupt
+        moved(ward, ward.quarantine.fault(case.target, reason, ward.now_ms, SLOWLY if slow else ""))
         ward.soon(ward.quarantine.due_ms(ward.now_ms))
 
 

@@ -77,6 +77,7 @@ _ROW = (
     "sensor_failing",
     "sensor_waits",
     "abrupt",
+    "common",
     "masks",
     "relations",
     "shifted",

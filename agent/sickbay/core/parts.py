@@ -33,6 +33,8 @@ def close_row(ward: Ward, row: PartRow, at: int) -> None:
         _trial(ward, row)
     elif view.alarm or row.alarm_rows:
         alarms.follow(ward, row)
+    if row.masks and not row.alarm_rows and view.score < BACK:
+        _still_off(row)
     if row.shifted:
         _shifted(ward, row)
     row.relations.hear(values)
@@ -71,6 +73,14 @@ def _trial(ward: Ward, row: PartRow) -> None:
         row.trial_ms = None
         isolating.moved(ward, ward.quarantine.looks_well(row.part.name, ward.now_ms))
         ward.soon(ward.quarantine.due_ms(ward.now_ms))
+
+
+def _still_off(row: PartRow) -> None:
+    """This follows a masked sensor in the shadow: while its part is as usual and it is not, it is no better, whatever its mark."""
+    blame = row.view.blame()
+    for i, channel in enumerate(row.members):
+        if channel.masked and blame[i] >= 1.0:
+            row.shifted[i] = None
 
 
 def _shifted(ward: Ward, row: PartRow) -> None:

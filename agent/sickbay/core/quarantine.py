@@ -79,6 +79,7 @@ class Record(msgspec.Struct):
     probation_ms: int = 0  # the length of the present or next probation
     driven_ms: int | None = None  # when its output was last moved
     output_fails: bool = False  # its output did not follow when last moved
+    barred: str = ""  # why its diagnosis is not to be acted on
 
 
 class Permit(msgspec.Struct, frozen=True):
@@ -127,6 +128,8 @@ class Quarantine:
         record = self.records[target]
         if part is None:
             return self._redundancy(target)
+        if record.barred:
+            return Permit(False, record.barred)
         if record.output_fails:
             return Permit(False, f"output {part.output} did not follow its last order")
         if record.driven_ms is not None and at_ms - record.driven_ms < policy.cooldown_ms:
@@ -147,14 +150,18 @@ class Quarantine:
             True, f'sensor {signal} belongs to a part declared isolate = "active", and enough signals are left'
         )
 
-    def fault(self, target: str, reason: str, at_ms: int) -> list[Move]:
-        """This takes note that a confirmed fault is failing on `target`, and isolates where all guards agree."""
+    def fault(self, target: str, reason: str, at_ms: int, barred: str = "") -> list[Move]:
+        """This takes note that a confirmed fault is failing on `target`, and isolates where all guards agree.
+
+        `barred` is a reason of the diagnosis not to act on it, "" for none.
+        """
         record = self.records[target]
         record.ill = True
         if record.state in (State.ISOLATED, State.LOCKED_OUT):
             return []
         part = self._parts.get(target)
         mode = part.isolate if part is not None else self._equipment.mode_of_signal(target)
+        record.barred = barred
         permit = self.guard(target, at_ms)
         if mode is Mode.OFF and record.state is State.IN_SERVICE:
             return []
@@ -185,7 +192,7 @@ class Quarantine:
     def healthy(self, target: str, at_ms: int) -> list[Move]:
         """This takes note that no fault is failing on `target` any more."""
         record = self.records[target]
-        record.ill = False
+        record.ill, record.barred = False, ""
         if record.state is State.WOULD_ISOLATE:
             return self._move(record, Trigger.HEALTHY, "the fault is gone", record.rule, "machine", at_ms)
         return self.tick_one(record, at_ms)

@@ -9,13 +9,17 @@ from sickbay.core.diagnosis import Finding, Witness
 from sickbay.core.fault import Entry
 from sickbay.core.ward import Ward
 
+SLOW = ("10 rows", "40 rows")  # timescales at which a move is no spike
+
 
 def witnesses(ward: Ward, row: PartRow) -> list[Witness]:
     """This returns what each signal of a part has to say, those out of service left out."""
     # An alarm holds a while below its limit: who reaches as far as the score itself is accused all the same.
     lingers = 1.0 / max(0.5, row.view.score) if row.view.alarm and row.view.score < 1.0 else 1.0
     blame = [b * lingers for b in row.view.blame()]
-    ill_now = {index for index, _ in row.view.sensor_faults}
+    # A signal that has moved away slowly throws spikes only as long as its chart has not followed: they explain nothing.
+    slow = {i for i in range(len(row.members)) if row.view.explain(i).get("timescale") in SLOW}
+    ill_now = {index for index, mark in row.view.sensor_faults if mark != "spikes" or index not in slow}
     masked = [c.masked for c in row.members]
     out: list[Witness] = []
     for i, channel in enumerate(row.members):
@@ -24,7 +28,8 @@ def witnesses(ward: Ward, row: PartRow) -> list[Witness]:
         words = story.deviation(row.view.explain(i), channel.spec.unit)
         ill = i in ill_now or bool(channel.failing) or channel.silent
         denied = row.relations.contradicts(i, masked) if blame[i] >= 1.0 else None
-        out.append(Witness(channel.spec.name, blame[i], words, ill, _twin_agrees(ward, channel, blame[i]), denied))
+        twin = _twin_agrees(ward, channel, blame[i])
+        out.append(Witness(channel.spec.name, blame[i], words, ill, twin, row.view.leapt(i), denied))
     return out
 
 
