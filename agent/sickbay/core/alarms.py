@@ -15,6 +15,7 @@ RECHECK_ROWS = 10  # how often an unknown cause is looked at again while the ala
 ABRUPT, ABRUPT_ROWS = 4.0, 3  # limits that an alarm must reach within its first rows to count as abrupt
 LEADS = 4.0  # times the score of all others: that part broke, and they only feel it
 SLIGHT = 4.0  # limits that a slow shift of one signal alone must reach to be told, where it is less than ...
+SLOW = ("10 rows", "40 rows")  # its timescales
 SLIGHT_MOST = 3.0  # ... so many of the deviations that single readings have: who learnt minutes knows little of hours
 
 
@@ -32,9 +33,11 @@ def follow(ward: Ward, row: PartRow) -> None:
         row.alarm_ms = ward.now_ms
         ward.emit("verdict", name, **{"class": "anomaly", "score": round(row.view.score, 3)})
     row.alarm_rows += 1
+    case = ward.triage.open_case((name, "anomaly"))
+    if case is not None:
+        case.reached = max(case.reached, row.view.score)
     if row.alarm_rows <= ABRUPT_ROWS and max(row.view.blame(), default=0.0) >= ABRUPT:
         row.abrupt = True
-    case = ward.triage.open_case((name, "anomaly"))
     odd = [i for i, b in enumerate(row.view.blame()) if b >= ACCUSED]
     known = bool(odd) and all(i in row.shifted for i in odd)  # its own sensor's shift is told, and all there is
     again = not known and (case is None or case.layer == "unknown") and row.alarm_rows % RECHECK_ROWS == 0
@@ -114,10 +117,9 @@ def _held_back(ward: Ward, row: PartRow) -> bool:
     channel, found = row.members[odd[0]], row.view.explain(odd[0])
     if ward.bars.holds(channel.spec.name, "shift", blame[odd[0]], ward.now_ms):
         return True
-    if found.get("learning") or blame[odd[0]] >= SLIGHT or found["timescale"] not in telling.SLOW or len(odd) < 2:
+    if found.get("learning") or blame[odd[0]] >= SLIGHT or found["timescale"] not in SLOW or len(odd) < 2:
         return False
-    scale = float(found["scale"] or 0.0)
-    return scale > 0.0 and abs(float(found["value"] or 0.0) - float(found["centre"] or 0.0)) < SLIGHT_MOST * scale
+    return row.view.shift(odd[0]) < SLIGHT_MOST
 
 
 def _may_follow(ward: Ward, row: PartRow) -> bool:

@@ -134,6 +134,17 @@ class PartView:
         """This returns each signal's own evidence, in units of its own limit. Never from a model: that smears."""
         return list(self._blame)
 
+    def shift(self, index: int) -> float:
+        """This returns how far a signal's means over 3 to 40 rows have gone, in deviations of a single reading."""
+        return max((abs(v) for v in self._charts[index].statistics()[1:4]), default=0.0) if self._charts else 0.0
+
+    def moved(self, index: int) -> bool:
+        """This returns whether a signal has gone elsewhere, as its mean over 10 or 40 rows says, and not only twitched."""
+        if self._learnt is None:
+            return False
+        found, limits = self._charts[index].statistics(), self._learnt.signals[index].limits
+        return any(abs(found[k]) >= limits[k] for k in (2, 3))
+
     def leapt(self, index: int) -> bool:
         """This returns whether a signal leapt lately, from one row to the next, and stayed there."""
         return bool(self._charts) and self._charts[index].leap > LEAPT

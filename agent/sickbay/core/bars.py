@@ -1,7 +1,8 @@
 """This is what people said of alarms: "false alarm" raises that fault's bar on this unit, within limits, visibly and reversibly.
 
-A bar never blinds: at its highest a threshold is about twice as high, a sensor's own signature must hold for three times the rows
-that peers are given, a count must reach four times as far, a silence last four times as long.
+A bar never blinds: at its highest a threshold is about twice what was called false, of which six limits count at most; a
+sensor's own signature must hold for three times the rows that peers are given, a count must reach four times as far, a silence
+last four times as long.
 """
 
 from math import ceil
@@ -12,6 +13,7 @@ from sickbay.core.fault import Debounce
 
 LEVEL_MAX = 3
 STEP = 1.25  # of the threshold, for each false alarm
+REACHED_MOST = 6.0  # limits: however far a false alarm went, no more of it counts
 BARS_MAX = 256  # far more than anyone has the patience for; beyond it the oldest is dropped
 BY_SCORE = ("anomaly", "shift")
 BY_ROWS = ("stuck", "noise", "spikes")
@@ -33,13 +35,14 @@ class Bar(msgspec.Struct):
     who: str
     reason: str
     at_ms: int
+    reached: float = 1.0  # how many limits the alarm went to that was called false
     held: int = 0  # alarms that it kept back since
     held_ms: int | None = None  # the latest of them
 
     @property
     def score(self) -> float:
         """This is how far beyond its ordinary limit an alarm must reach."""
-        return float(STEP**self.level)
+        return float(self.reached * STEP**self.level)
 
 
 class Bars:
@@ -48,12 +51,16 @@ class Bars:
     def __init__(self) -> None:
         self.bars: dict[Key, Bar] = {}
 
-    def false_alarm(self, target: str, class_: str, who: str, reason: str, at_ms: int) -> tuple[Bar, bool]:
+    def false_alarm(
+        self, target: str, class_: str, who: str, reason: str, at_ms: int, reached: float = 1.0
+    ) -> tuple[Bar, bool]:
         """This raises a bar by one, and returns it with whether it could still be raised."""
         bar = self.bars.pop((target, class_), None)
         raised = bar is None or bar.level < LEVEL_MAX
         level = min(LEVEL_MAX, 1 if bar is None else bar.level + 1)
-        new = Bar(target, class_, level, who, reason, at_ms, bar.held if bar else 0, bar.held_ms if bar else None)
+        far = min(max(1.0, reached, bar.reached if bar else 1.0), REACHED_MOST)
+        held = (bar.held, bar.held_ms) if bar else (0, None)
+        new = Bar(target, class_, level, who, reason, at_ms, far, *held)
         self.bars[(target, class_)] = new
         for key in list(self.bars)[:-BARS_MAX]:
             del self.bars[key]

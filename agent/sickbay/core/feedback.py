@@ -26,7 +26,7 @@ def said(ward: Ward, order: Command) -> str:
         return f"noted that {case.id} was right. {_bar(left, target, class_)}"
     if class_ not in RAISABLE:
         raise OrderRefused(f"{target} {class_}: it is there or it is not, there is no bar to raise. Shelve it instead")
-    bar, raised = ward.bars.false_alarm(target, class_, order.who, order.reason, ward.now_ms)
+    bar, raised = ward.bars.false_alarm(target, class_, order.who, order.reason, ward.now_ms, case.reached)
     case.feedback = f"{order.who}: false alarm{_because(order)}"
     _apply(ward, target, class_)
     _end(ward, case, order)

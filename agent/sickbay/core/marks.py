@@ -23,6 +23,8 @@ def sensor_faults(ward: Ward, row: PartRow) -> None:
         away = blame[index] >= 1.0 and not row.members[index].masked
         if away and (not row.settled or (case is not None and case.layer == "part")):
             continue
+        if class_ == "spikes" and len(row.members) == 1 and row.view.moved(index):
+            continue  # it has gone elsewhere, and nothing else can say whether the machine has
         if class_ == "spikes" and blame[index] >= 1.0 and case is not None and case.is_failing:
             continue  # out of service it shows what its part's own fault does to it, as any other sensor would
         row.sensor_failing[(index, class_)] = None

@@ -95,5 +95,8 @@ def _shifted(ward: Ward, row: PartRow) -> None:
             # Its allowance for wander ends with the fault: what only that brings below its limit would fail at once again.
             result = Result.PREPASSED
         casework.judge(ward, name, "shift", result)
+        case = ward.triage.open_case((name, "shift"))
+        if case is not None:
+            case.reached = max(case.reached, blame[index])
         if not ward.faults.is_failing(name, "shift") and not row.members[index].masked:
             del row.shifted[index]  # out of service it is followed on, in the shadow: a relapse must show

@@ -219,7 +219,7 @@ class Quarantine:
             rule = f"no fault for a probation of {record.probation_ms / 1000:g} s"
             return self._move(record, Trigger.PROBATION_OVER, "recovered", rule, "released", at_ms)
         if record.state is State.WOULD_ISOLATE and record.ill:
-            return self.fault(record.target, record.reason, at_ms)
+            return self.fault(record.target, record.reason, at_ms, record.barred)
         waits = record.state is State.ISOLATED and not record.ill and not record.held
         if waits and self._can_prove_itself(record.target) and age_ms >= self._equipment.policy.cooldown_ms:
             rule = "healthy in the shadow, cooldown over"

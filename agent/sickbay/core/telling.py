@@ -9,8 +9,6 @@ from sickbay.core.diagnosis import Finding, Witness
 from sickbay.core.fault import Entry
 from sickbay.core.ward import Ward
 
-SLOW = ("10 rows", "40 rows")  # timescales at which a move is no spike
-
 
 def witnesses(ward: Ward, row: PartRow) -> list[Witness]:
     """This returns what each signal of a part has to say, those out of service left out."""
@@ -18,8 +16,7 @@ def witnesses(ward: Ward, row: PartRow) -> list[Witness]:
     lingers = 1.0 / max(0.5, row.view.score) if row.view.alarm and row.view.score < 1.0 else 1.0
     blame = [b * lingers for b in row.view.blame()]
     # A signal that has moved away slowly throws spikes only as long as its chart has not followed: they explain nothing.
-    slow = {i for i in range(len(row.members)) if row.view.explain(i).get("timescale") in SLOW}
-    ill_now = {index for index, mark in row.view.sensor_faults if mark != "spikes" or index not in slow}
+    ill_now = {index for index, mark in row.view.sensor_faults if mark != "spikes" or not row.view.moved(index)}
     masked = [c.masked for c in row.members]
     out: list[Witness] = []
     for i, channel in enumerate(row.members):
