@@ -1,6 +1,7 @@
-"""This measures what the README states: memory, start, cost of a reading, cost of a score, speed of the bench.
+"""This measures what the README states: memory, start, cost of a reading, cost of a score, speed of the
+bench and of a swarm.
 
-    python bench/run.py [--json] [--write docs/figures.md] [--only core,start,daemon,score,bench]
+    python bench/run.py [--json] [--write docs/figures.md] [--only core,start,daemon,score,bench,swarm]
 
 Each figure stands beside a baseline of the same run, since machines differ and are noisy: the interpreter alone, or a program
 that only reads and decodes the same lines.
@@ -17,6 +18,7 @@ import daemon_cost
 import score_cost
 import sim_bench
 import start_time
+import swarm_speed
 
 SECTIONS = {
     "core": core_speed.measure,
@@ -24,6 +26,7 @@ SECTIONS = {
     "daemon": daemon_cost.measure,
     "score": score_cost.measure,
     "bench": sim_bench.measure,
+    "swarm": swarm_speed.measure,
 }
 
 
