@@ -282,7 +282,9 @@ class Daemon:
 
         What was said meanwhile still lies in the ports: it is heard before anybody is called silent.
         """
-        if self._listens_until is None and now - due >= SLEPT_MS:
+        # A listening that nobody ended, since readings came in time, must not stand for the next sleep's.
+        over = self._listens_until is None or now - self._listens_until >= SLEPT_MS
+        if over and now - due >= SLEPT_MS:
             self._listens_until = now + LISTENS_MS
             log.warning("slept for %.1f s; the sources are heard before they are judged", (now - due) / 1000)
         if self._listens_until is not None and now >= self._listens_until:
