@@ -6,14 +6,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-import msgspec
-
 from sickbay.edge.journal import ledger, outbox, room, schema
 from sickbay.edge.journal.disk import Disk, unwritable
 from sickbay.edge.journal.ledger import LedgerRow, Line
+from sickbay.edge.journal.limits import Limits
 from sickbay.edge.journal.outbox import OutboxRow
 from sickbay.edge.journal.waiting import Waiting, first_boot
-from sickbay.edge.journal.wear import DAY_BYTES_MAX, PAGE_BYTES, Wear
+from sickbay.edge.journal.wear import PAGE_BYTES, Wear
 from sickbay.errors import StoreError
 
 LAZY_S = 5.0  # how long what is not urgent may wait for company; the daemon then calls `flush`
@@ -25,14 +24,6 @@ _SHORT_BYTES = 1 << 20  # of the outbox, on a disk that has no room: as much as 
 _STALE_EVERY_S = 3600.0
 _UNSAVED_MAX = 256 << 10  # of the wear that is not on the disk yet
 _WEAR = "wear"
-
-
-class Limits(msgspec.Struct, frozen=True):
-    """How much the journal may take: of the disk, of time, of the flash."""
-
-    outbox_bytes: int = 16 << 20
-    ttl_s: float = 30 * 86400.0  # of a message that is no news any more, in time that the device ran
-    day_bytes: int = DAY_BYTES_MAX
 
 
 class Journal:
