@@ -1,5 +1,6 @@
 """This draws a signal against the band that is normal for this unit: a few lines of text, or an SVG."""
 
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 from xml.sax.saxutils import escape
@@ -42,14 +43,19 @@ def text(window: dict[str, Any]) -> list[str]:
 
 def svg(windows: Sequence[dict[str, Any]], title: str) -> str:
     """This returns all windows in one SVG, without a script or a foreign font."""
-    height = 40 + HEIGHT * len(windows)
+    lines = textwrap.wrap(title, 104)[:3]
+    head = 22 + 18 * len(lines)
+    height = head + HEIGHT * len(windows)
     out = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" font-family="sans-serif" font-size="12">',
         f'<rect width="{WIDTH}" height="{height}" fill="#ffffff"/>',
-        f'<text x="{LEFT}" y="24" font-size="15" fill="#1c2833">{escape(title[:96])}</text>',
+        *(
+            f'<text x="12" y="{24 + 18 * n}" font-size="13" fill="#1c2833">{escape(line)}</text>'
+            for n, line in enumerate(lines)
+        ),
     ]
     for number, window in enumerate(windows):
-        out += [f'<g transform="translate(0 {40 + number * HEIGHT})">', *_plot(window), "</g>"]
+        out += [f'<g transform="translate(0 {head + number * HEIGHT})">', *_plot(window), "</g>"]
     return "\n".join([*out, "</svg>"]) + "\n"
 
 

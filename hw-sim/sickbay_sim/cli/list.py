@@ -45,6 +45,10 @@ def run(options: argparse.Namespace) -> int:
                 where = f" ({entry.plant}: {', '.join(entry.targets)})" if entry.plant else ""
                 missing = "" if entry.implemented else "  NOT IMPLEMENTED"
                 print(f"  {entry.kind:<18} {entry.meaning}{where}{missing}")
-                print(f"  {'':<18} in {', '.join(by) if by else 'no scenario'}")
+                if scenarios:
+                    print(f"  {'':<18} in {', '.join(by) if by else 'no scenario'}")
+    if not scenarios:
+        print(f"{len(found)} kinds; no scenario was looked through: name files, or a folder of them")
+        return 0
     print(f"{len(found)} kinds, {sum(not by for _, by in found)} in no scenario; {len(scenarios)} scenarios")
     return 0
