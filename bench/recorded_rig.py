@@ -209,7 +209,7 @@ def show(r: dict[str, Any]) -> None:
         f"{r['file']}: {r['rows']} rows at {r['speed']:g} times real time, learnt from {r['learnt_rows']} rows; {span}"
     )
     for row, t in zip(r["opened_rows"], r["tickets"], strict=False):
-        whose = f"whose: {t['layer']}, {t['messages']} messages"
+        whose = f"whose: {t['layer']}, {t['messages']} message{'s' * (t['messages'] != 1)}"
         print(f"  row {row}: {t['id']} {t['severity']} {t['target']} {t['class']} {whose}")
     delay = f", {r['delay_rows']} rows after it began" if r["delay_rows"] is not None else ""
     verdict = "held: told once, inside its window, nothing before" if r["held"] else "did not hold"
