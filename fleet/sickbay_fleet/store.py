@@ -175,7 +175,8 @@ class Store:
         ).fetchall()
         for (id_,) in rows:
             story = self._story(arrived.device, id_)
-            if id_ not in listed and story is not None:
+            overtaken = story is not None and digest.atms > 0 and story.heard > (digest.boot, digest.atms)
+            if id_ not in listed and story is not None and not overtaken:
                 after = rule.close_unheard(story, "closed: the device no longer lists it as open", self._now())
                 self._keep(after)
                 taken.lines.append(f"{_name(after.ticket)}: {after.note}")

@@ -32,6 +32,10 @@ class Story(msgspec.Struct, frozen=True):
     # (boot, ms of the device's own clock) of a time that is that of the arrival, since the device did not know its own then.
     opened_by: tuple[int, int] | None = None
     closed_by: tuple[int, int] | None = None
+    heard: tuple[int, int] = (
+        0,
+        0,
+    )  # (boot, ms of the device's own clock) of the latest message: a digest of before is older news
 
 
 def tell(
@@ -61,13 +65,15 @@ def tell(
             messages=1,
         )
         closed_by = by if event.type == wire.CLOSED else None
-        return Story(ticket, escalation.revision, escalation.summary, opened_by=by, closed_by=closed_by)
+        heard = event.boot, event.atms
+        return Story(ticket, escalation.revision, escalation.summary, opened_by=by, closed_by=closed_by, heard=heard)
     old = msgspec.structs.replace(story.ticket, messages=story.ticket.messages + 1)
     opened_by = story.opened_by
     if at < old.opened or (event.type == wire.OPENED and at != now):
         old = msgspec.structs.replace(old, opened=at)
         opened_by = by
-    story = msgspec.structs.replace(story, opened_by=opened_by)
+    heard = max(story.heard, (event.boot, event.atms))
+    story = msgspec.structs.replace(story, opened_by=opened_by, heard=heard)
     if escalation.revision <= story.revision:
         return msgspec.structs.replace(story, ticket=old)
     closed = event.type == wire.CLOSED
@@ -81,7 +87,7 @@ def tell(
         closed=at if closed else None,
     )
     closed_by = by if closed else None
-    return Story(ticket, escalation.revision, escalation.summary, opened_by=opened_by, closed_by=closed_by)
+    return Story(ticket, escalation.revision, escalation.summary, opened_by=opened_by, closed_by=closed_by, heard=heard)
 
 
 def dated(story: Story, boot: int, offset_s: float) -> Story:

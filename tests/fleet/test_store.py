@@ -171,3 +171,18 @@ def test_a_file_of_something_else_is_left_alone(tmp_path):
         Store(tmp_path / "other.db", lambda: "")
     with pytest.raises(StoreError, match="no ticket store yet"):
         tickets(tmp_path / "none.db")
+
+
+def test_a_digest_that_was_overtaken_by_a_newer_opening_does_not_close_it(store, path):
+    """Redelivery and shared subscriptions put messages out of order: the device's own clock tells which is news."""
+
+    def at(payload, boot, atms):
+        return wire.msgspec.json.encode({**wire.msgspec.json.decode(payload), "boot": boot, "atms": atms})
+
+    opened = Arrived("pump-7", "escalation", at(message(1), 1, 5000))
+    before = Arrived("pump-7", "digest", at(digest().payload, 1, 4000))
+    after = Arrived("pump-7", "digest", at(digest().payload, 1, 6000))
+    store.take([opened, before])
+    assert [t.state for t in tickets(path)] == ["open"]
+    store.take([after])
+    assert [t.state for t in tickets(path)] == ["closed"]
