@@ -12,6 +12,7 @@ ROWS_LEAST = 100  # before anything is estimated
 RIDGE = 0.01  # of a variance: keeps signals that always move together from cancelling each other out
 CHECK_ROWS = 8  # how often an estimate is held against a signal that can be read
 SMOOTH = 0.1  # EWMA of about 19 rows: what single readings scatter by hides how signals move together
+CHECK_LEARNING_ROWS = 24  # the same while it still learns: each check then reckons all weights anew
 FADES = 1 / 64  # of each such check in the mean square error
 CHECKS_LEAST = 12
 TELLS_LEAST = 0.6  # of a signal's variance that its peers must explain, as tested, before they may deny it
@@ -55,7 +56,8 @@ class Relations:
             return
         if self.count < self.rows_most:
             self._learn(values)
-        if self.rows % CHECK_ROWS == 0 and self.count >= ROWS_LEAST // 2:
+        every = CHECK_ROWS if self.count == self.rows_most else CHECK_LEARNING_ROWS
+        if self.rows % every == 0 and self.count >= ROWS_LEAST // 2:
             for i, value in enumerate(values):
                 said = self._said(i, [None if j == i else v for j, v in enumerate(values)])
                 if said is not None:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from operator import mul
 
 TAIL_SHARE = 0.1  # of the values: what counts as the tail
 Z95 = 1.64  # one-sided 95 %: how cautious a tail fitted to few values is
@@ -28,7 +29,7 @@ def autocorrelation_rows(values: Sequence[float]) -> float:
         return 1.0
     total, lag, before = 1.0, 1, 0
     while lag < count // 3:
-        rho = sum(a * b for a, b in zip(centred, centred[lag:], strict=False)) / power
+        rho = sum(map(mul, centred, centred[lag:])) / power
         if rho < 0.05:
             break
         total += 2.0 * rho * (lag - before)
