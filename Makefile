@@ -16,7 +16,7 @@ demo:  ## the simulated machine: a fault, its quarantine, its escalation; no har
 	@$(BIN)/sickbay demo
 
 test: venv  ## every test
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: venv  ## format, lint, types, floors, diagrams, systemd unit
 	@.ci/check

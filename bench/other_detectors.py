@@ -112,7 +112,8 @@ class FixedLimits(Detector):
         return [self.odd(row) for row in rows]
 
     def odd(self, x: Row) -> Row:
-        return np.maximum(np.maximum(self.low - x, x - self.high) / self.spread, 0.0)
+        beyond: Row = np.maximum(np.maximum(self.low - x, x - self.high) / self.spread, 0.0)
+        return beyond
 
     def limit(self, reached: Row) -> float:
         return self.margin
@@ -160,7 +161,8 @@ class KMeans(Detector):
     def _distances(self, features: Row) -> Row:
         """This returns models x signals: how far it is to the nearest centre."""
         away = features[None, :, None, :] - self.centres
-        return np.sqrt(np.einsum("msck,msck->msc", away, away).min(axis=2))
+        nearest: Row = np.sqrt(np.einsum("msck,msck->msc", away, away).min(axis=2))
+        return nearest
 
 
 def two_means(points: Row) -> Row:

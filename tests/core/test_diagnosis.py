@@ -90,7 +90,7 @@ def test_together_but_none_alone_waits_and_then_is_the_parts() -> None:
 
 @given(witnesses, st.booleans(), st.lists(st.sampled_from(["p1", "p2", "p3"]), unique=True), st.integers(1, 6))
 def test_a_diagnosis_rests_on_what_was_said(heard: list[Witness], waited: bool, others: list[str], parts: int) -> None:
-    """A sensor is blamed only where it alone is odd, twins apart; with waiting over there is always an answer; nobody is blamed unheard."""
+    """A sensor is blamed only where it alone is odd, twins apart; after waiting there is an answer; nobody is blamed unheard."""
     found = part_anomaly("p0", heard, waited, others, max(parts, len(others) + 1))
     accused = [w.signal for w in heard if w.blame >= ACCUSED]
     assert found.settled or not waited
