@@ -98,7 +98,7 @@ def test_orders_from_afar_are_not_obeyed_and_garbage_is_counted(tmp_path: Path) 
     async def script() -> None:
         async with Peer() as peer:
             with Line(tmp_path), Unit(tmp_path, configuration(tmp_path, mqtt(peer.url))) as unit:
-                await when(unit, "the connection", lambda s: s["uplink"]["sent"] >= 2)
+                await when(unit, "the connection", lambda s: s["uplink"].get("sent", 0) >= 2)
                 order = json.dumps({"verb": "quarantine", "target": "a"}).encode()
                 peer.send(f"{PREFIX}/down/command", order)
                 peer.send(f"{PREFIX}/down/command", order, retain=True)

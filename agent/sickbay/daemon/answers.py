@@ -32,6 +32,7 @@ class Running(Protocol):
     worker: ModelWorker | None
     model_troubles: dict[str, str]
     uplink: Any  # imported behind READY
+    uplink_wanted: bool
     home: Any  # the guest on the uplink, None where nothing is said to Home Assistant
     afar: OrdersFromAfar
     inputs: int
@@ -102,7 +103,7 @@ class Answers:
             "journal": daemon.keeping.status(),
             "model": model,
             "outputs": {name: msgspec.to_builtins(state) for name, state in daemon.outputs.state().items()},
-            "uplink": daemon.uplink.status() if daemon.uplink is not None else {"state": "none", "detail": "no [mqtt]"},
+            "uplink": daemon.uplink.status() if daemon.uplink is not None else _no_uplink(daemon.uplink_wanted),
             "orders": daemon.afar.status(),
             "home_assistant": daemon.home.status() if daemon.home is not None else None,
             "inputs": {"taken": daemon.inputs, "dropped": daemon.dropped, "unknown": daemon.node.ward.unknown_signals},
@@ -113,6 +114,11 @@ class Answers:
         """This returns the messages that left since a wall time, oldest first, the newest ten thousand at most."""
         rows = await self._daemon.keeping.ledger(since)
         return [msgspec.to_builtins(row) for row in rows[-LEDGER_LINES_MAX:]]
+
+
+def _no_uplink(wanted: bool) -> dict[str, Any]:
+    """This returns what there is to say of a line that is not there, or not yet."""
+    return {"state": "starting", "detail": "being loaded"} if wanted else {"state": "none", "detail": "no [mqtt]"}
 
 
 def _number(args: dict[str, object], name: str) -> float:

@@ -124,6 +124,9 @@ class Daemon:
             signals = {p.name: p.signals for p in self.equipment.parts}
             self.worker = ModelWorker(self.model_files, self.clock, self.take, signals=signals)
             await self.worker.start()
+        self.home: Any = None
+        self.uplink: Any = None
+        self.uplink_wanted = self._config.mqtt is not None
         self.answers = Answers(self)
         self.console = Console(configuration.socket_path(self._config), self.answers.answer)
         try:
@@ -140,8 +143,6 @@ class Daemon:
         jobs += [("acts", self.keeping.run()), ("upkeep", self._upkeep()), ("outputs", self.outputs.run())]
         self.afar = OrdersFromAfar(self, self.equipment.device, self._config.orders.keys)
         jobs.append(("orders", self.afar.run()))
-        self.uplink: Any = None
-        self.home: Any = None
         if self._config.mqtt is not None:
             jobs.append(("uplink", self._uplink()))
         self.metrics = await build.metrics(self._config.metrics.listen, self.answers.status)
