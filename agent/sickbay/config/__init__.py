@@ -113,8 +113,7 @@ def equipment(config: Config) -> Equipment:
         for name, table in config.signals.items()
     )
     outputs = tuple(
-        Output(name, table.fail_state == "on", table.isolated_state == "on", table.read_back is not None)
-        for name, table in config.outputs.items()
+        Output(name, table.fail_state == "on", table.isolated_state == "on") for name, table in config.outputs.items()
     )
     parts = tuple(
         Part(

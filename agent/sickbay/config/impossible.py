@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from sickbay import pids, toml
+from sickbay import toml
 from sickbay.config.tables import Config, Gpio, Obd, SerialLine, Source, fields_of
 
 LEARN_ROWS_LEAST = 40  # fewer say nothing of how a signal wanders
@@ -117,6 +117,8 @@ def _impossible_source(at: str, driver: Source, fields: dict[str, str]) -> Itera
         for name, pin in driver.inputs.items():
             yield from _outside(f"{at}.inputs.{name}.pulses_per_rev", pin.pulses_per_rev, 0.0, 1e6)
     elif isinstance(driver, Obd):
+        from sickbay import pids  # only who reads a car pays for its table
+
         yield from pids.complaints(at, driver.port, driver.pids, fields)
         yield from _outside(f"{at}.timeout_s", driver.timeout_s, 0.01, 60.0)
     else:

@@ -36,18 +36,22 @@ def follow(ward: Ward, row: PartRow) -> None:
     case = ward.triage.open_case((name, "anomaly"))
     if case is not None:
         case.reached = max(case.reached, row.view.score)
-    if row.alarm_rows <= ABRUPT_ROWS and max(row.view.blame(), default=0.0) >= ABRUPT:
+    blame = row.view.blame()
+    if row.alarm_rows <= ABRUPT_ROWS and max(blame, default=0.0) >= ABRUPT:
         row.abrupt = True
-    odd = [i for i, b in enumerate(row.view.blame()) if b >= ACCUSED]
+    odd = [i for i, b in enumerate(blame) if b >= ACCUSED]
     known = bool(odd) and all(i in row.shifted for i in odd)  # its own sensor's shift is told, and all there is
     again = not known and (case is None or case.layer == "unknown") and row.alarm_rows % RECHECK_ROWS == 0
     # While an alarm only lingers, its witnesses have gone quiet: that would be no diagnosis, or a worse one.
     # And who cannot say who is odd knows no better than before.
-    if row.view.score >= 1.0 and (not row.settled or (again and max(row.view.blame(), default=0.0) >= ACCUSED)):
+    if row.view.score >= 1.0 and (not row.settled or (again and odd)):
         _diagnose(ward, row)
 
 
 def _diagnose(ward: Ward, row: PartRow) -> None:
+    if _held_back(ward, row):
+        row.settled = False
+        return
     waited = row.alarm_rows >= ward.equipment.policy.corroborate_rows
     others = _others(ward, row)
     leads = bool(others) and all(_leads(row, other) for other in others)
@@ -62,9 +66,9 @@ def _diagnose(ward: Ward, row: PartRow) -> None:
         row.common,
     )
     if finding.layer == "unknown" and slow:
-        finding = msgspec.structs.replace(finding, symptom_of=_told_already(ward, row, others))
+        finding = msgspec.structs.replace(finding, symptom_of=_told_already(ward, others))
     early = finding.layer == "part" and _too_early(ward, row, len(others), leads, waited)
-    row.settled = finding.settled and not early and not _held_back(ward, row)
+    row.settled = finding.settled and not early
     if not row.settled:
         return
     if finding.class_ == "shift":
@@ -87,7 +91,7 @@ def _others(ward: Ward, row: PartRow) -> list[PartRow]:
     return [r for r in rest if abs(r.alarm_ms - row.alarm_ms) <= near]
 
 
-def _told_already(ward: Ward, row: PartRow, others: list[PartRow]) -> str | None:
+def _told_already(ward: Ward, others: list[PartRow]) -> str | None:
     """This returns the part under whose name a common cause that nobody knows was told: one ticket for all of them."""
     for other in others:
         case = ward.triage.open_case((other.part.name, "anomaly"))

@@ -203,6 +203,10 @@ class PartView:
         """This takes a signal out of the part's score, or back in. Its own blame and marks go on being judged, in the shadow."""
         self._masked[index] = masked
 
+    def any_masked(self) -> bool:
+        """This returns whether any signal is out of the score now."""
+        return True in self._masked
+
     def rest(self) -> None:
         """This ends an alarm and starts the charts from their levels: the part was off, and is on again."""
         self.score, self.alarm, self.since_ms, self._over, self._shock = 0.0, False, None, 0, 0.0

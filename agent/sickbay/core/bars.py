@@ -19,9 +19,8 @@ BY_SCORE = ("anomaly", "shift")
 BY_ROWS = ("stuck", "noise", "spikes")
 BY_COUNT = ("bad_value", "sentinel", "range", "rate", "disagreement", "garbage")
 BY_TIME = ("silent", "wear")
-RAISABLE = (
-    BY_SCORE + BY_ROWS + BY_COUNT + BY_TIME
-)  # what is left (a pulled plug, a relay that did not follow) is no matter of degree
+# What is left (a pulled plug, a relay that did not follow) is no matter of degree.
+RAISABLE = BY_SCORE + BY_ROWS + BY_COUNT + BY_TIME
 
 Key = tuple[str, str]
 

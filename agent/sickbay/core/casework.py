@@ -12,6 +12,7 @@ from sickbay.core.ward import Ward
 CONSEQUENCE = 10  # times the rows that peers are given: how long one part's fault may take to show in another
 SWAYED = ("disagreement", "shift", "noise")  # sensor faults that a sagging supply gives to many sensors at once
 NO_FRAMES = "no frames come"  # what is said of a line whose port answers and whose signals are all silent
+LEAVES = 5  # probations for which surroundings that are well again may still show in a part before it speaks for itself
 UNHURRIED = ("stuck", "noise", "spikes")  # sensor faults that a part's fault can imitate
 
 
@@ -190,11 +191,11 @@ def _follows(ward: Ward, case: Case, finding: Finding) -> bool:
         return False
     disturbed_ms = max(case.onset_ms, ward.quarantine.records[case.target].since_ms)
     window_ms = CONSEQUENCE * ward.equipment.policy.corroborate_rows * row.period_ms
+    if case.target == finding.target or row.alarm_ms < case.onset_ms:
+        return False
     if not row.abrupt and _is_essential(ward, case.target):
-        return (
-            case.target != finding.target and case.onset_ms <= row.alarm_ms
-        )  # what an essential part does comes slowly too
-    return case.target != finding.target and case.onset_ms <= row.alarm_ms <= disturbed_ms + window_ms
+        return True  # what an essential part does comes slowly too
+    return row.alarm_ms <= disturbed_ms + window_ms
 
 
 def _take_over(ward: Ward, case: Case) -> None:
@@ -281,29 +282,23 @@ def close_cases(ward: Ward, now: int) -> None:
         record = ward.record_of(case)
         held = record is not None and record.state in OUT_OF_SERVICE
         released = record is not None and record.by == "released"
-        if held or (not released and now - case.clear_ms < ward.equipment.policy.probation_ms):
+        patience_ms = ward.equipment.policy.probation_ms * (LEAVES if _lingers(ward, case) else 1)
+        if held or (not released and now - case.clear_ms < patience_ms):
             continue
         if record is not None and not _ill(ward, case.target):
             # Whether or not its case may close: an ack that is missing keeps nothing from service.
             isolating.moved(ward, ward.quarantine.healthy(case.target, now))
         if ward.triage.close(case, now):
             ward.emit("fault", case.id, state="closed", target=case.target)
-            _voices(ward, case, now)
+            for other in ward.triage.orphans(case):
+                _speaks(ward, other)
+                ward.changed(other)
 
 
-def _voices(ward: Ward, root: Case, now: int) -> None:
-    """This lets what a closed root had muted speak, where it fails without it."""
-    orphans = ward.triage.orphans(root)
-    if root.layer == "surroundings" and orphans:
-        # What shook most parts leaves them one after the other: the first stands for the rest, and none is in a hurry.
-        for other in orphans[1:]:
-            other.overlay.suppressed_by = orphans[0].id
-        orphans[0].due_ms = now + ward.equipment.policy.probation_ms
-        ward.soon(orphans[0].due_ms)
-        return
-    for other in orphans:
-        _speaks(ward, other)
-        ward.changed(other)
+def _lingers(ward: Ward, case: Case) -> bool:
+    """This returns whether what shook most parts still shows in one of them: it leaves them one after the other."""
+    mine = (c for c in ward.triage.open_cases() if c.overlay.suppressed_by == case.id)
+    return case.layer == "surroundings" and any(c.is_failing for c in mine)
 
 
 def driven(ward: Ward, receipt: Receipt) -> None:

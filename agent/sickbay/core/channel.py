@@ -69,7 +69,6 @@ class PartRow:
         "at_ms",
         "common",
         "full",
-        "masks",
         "members",
         "opened_ms",
         "part",
@@ -93,7 +92,6 @@ class PartRow:
         self.members = members
         self.view = view
         self.row: list[float | None] = [None] * len(members)
-        self.masks = 0  # how many members are masked
         self.seen = 0
         self.full = (1 << len(members)) - 1
         self.opened_ms = 0

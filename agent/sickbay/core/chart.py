@@ -78,10 +78,6 @@ class Chart:
         "held", "inverse", "last", "leap", "level", "mark", "middle", "missing", "noise", "noise_most", "pace", "run",
         "score", "slow", "spike", "spiked", "spikes", "stuck_rows", "z",
     )  # fmt: skip
-    STATE = (
-        "level", "fast", "middle", "slow", "noise", "last", "leap", "spikes", "z", "score", "run", "held", "missing",
-        "burst", "spiked",
-    )  # fmt: skip
 
     def __init__(self, learnt: SignalLearnt) -> None:
         self.centre = learnt.centre

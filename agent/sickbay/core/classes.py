@@ -13,6 +13,7 @@ class FaultClass(msgspec.Struct, frozen=True):
     debounce: Debounce
     says: str  # completes "<target> ..."
     next_step: str
+    isolates: bool = True  # False: told in time for a person to act, while the target still does its work
 
 
 # A count of three at 43 each reaches 127: at 1 Hz a hard fault is in quarantine after 3 s. Twenty good samples take it back.
@@ -51,7 +52,11 @@ CLASSES: dict[str, FaultClass] = {
         "part", _AT_ONCE, "runs unlike its normal", "Look at the part named, beginning with the signal that moved most."
     ),
     "wear": FaultClass(
-        "part", _AT_ONCE, "wears", "Plan its overhaul or replacement before the time given; order the spare part now."
+        "part",
+        _AT_ONCE,
+        "wears",
+        "Plan its overhaul or replacement before the time given; order the spare part now.",
+        isolates=False,
     ),
     "no_effect": FaultClass(
         "part", _AT_ONCE, "did not follow its order", "Check the relay, its coil supply and its contacts."

@@ -45,7 +45,6 @@ class Output(msgspec.Struct, frozen=True):
     name: str
     fail_on: bool = True  # what it must be when sickbay is gone
     isolated_on: bool = False  # what it is while its part is isolated
-    has_read_back: bool = False
 
 
 class Part(msgspec.Struct, frozen=True):

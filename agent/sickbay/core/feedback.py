@@ -1,7 +1,7 @@
 """This hears what a person says of an alarm: "false alarm" raises its bar and ends it, "right" lowers it, "undo" forgets."""
 
 from sickbay.core import casework, fault
-from sickbay.core.bars import LEVEL_MAX, RAISABLE, Bar
+from sickbay.core.bars import BY_SCORE, LEVEL_MAX, RAISABLE, Bar
 from sickbay.core.case import Case
 from sickbay.core.quarantine import State
 from sickbay.core.reading import Command
@@ -36,7 +36,7 @@ def said(ward: Ward, order: Command) -> str:
 
 def describe(bar: Bar) -> str:
     """This returns what a bar does, for people."""
-    if bar.class_ in ("anomaly", "shift"):
+    if bar.class_ in BY_SCORE:
         does = f"must reach {bar.score:.2g} times its ordinary limit"
     elif bar.class_ == "wear":
         does = f"is told when no more than 1/{2**bar.level} of the ordinary horizon is left"

@@ -22,13 +22,10 @@ _EVENT_OF = {
 
 
 def isolate(ward: Ward, case: Case) -> None:
-    """This asks for isolation where the diagnosis names a sensor or a part, and nothing else explains it.
-
-    Never for wear: it is told so that a person can act in time, and the part still does its work.
-    """
+    """This asks for isolation where the diagnosis names a sensor or a part, and nothing else explains it."""
     sensor = case.layer == "sensor" and case.target in ward.channels
     part = case.layer == "part" and case.target in ward.rows
-    if (sensor or part) and case.class_ != "wear" and case.overlay.suppressed_by is None:
+    if (sensor or part) and CLASSES[case.class_].isolates and case.overlay.suppressed_by is None:
         reason = f"{CLASSES[case.class_].says} ({case.id})"
         row = ward.rows.get(case.target) if part else None
         slow = row is not None and row.part.output is not None and case.class_ == "anomaly" and not row.abrupt
@@ -56,7 +53,6 @@ def _mask(ward: Ward, channel: Channel, state: State) -> None:
     channel.estimate = None
     for row, i in channel.rows:
         row.view.mask(i, channel.masked)
-        row.masks = sum(c.masked for c in row.members)
 
 
 def _stand_in(ward: Ward, channel: Channel) -> str | None:

@@ -78,7 +78,6 @@ _ROW = (
     "sensor_waits",
     "abrupt",
     "common",
-    "masks",
     "relations",
     "shifted",
     "view",
@@ -258,7 +257,6 @@ def _row(ward: Ward, row: PartRow, state: dict[str, Any]) -> list[str]:
     row.paused = row.part.output is not None and ward.quarantine.state(name) in (State.ISOLATED, State.LOCKED_OUT)
     for i, channel in enumerate(row.members):
         row.view.mask(i, channel.masked)
-    row.masks = sum(c.masked for c in row.members)
     members = [c.spec.name for c in row.members]
     found = [key for key in ward.faults.entries if key[0] in members and key[1] not in (*SENSOR_CHECKS, "silent")]
     _afresh(ward, [(name, "anomaly"), *found])

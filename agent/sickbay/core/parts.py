@@ -33,14 +33,15 @@ def close_row(ward: Ward, row: PartRow, at: int) -> None:
         _trial(ward, row)
     elif view.alarm or row.alarm_rows:
         alarms.follow(ward, row)
-    if row.masks and not row.alarm_rows and view.score < BACK:
+    masked = view.any_masked()
+    if masked and not row.alarm_rows and view.score < BACK:
         _still_off(row)
     if row.shifted:
         _shifted(ward, row)
     row.relations.hear(values)
     if row.relations.wanted() and _is_well(row):
         row.relations.well()
-    if row.masks:
+    if masked:
         _estimate(row)
     if row.part.has_model and not view.learning:
         ward.effects.append(Question(row.part.name, at, view.question()))
