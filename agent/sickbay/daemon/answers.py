@@ -117,8 +117,17 @@ class Answers:
 
 
 def _no_uplink(wanted: bool) -> dict[str, Any]:
-    """This returns what there is to say of a line that is not there, or not yet."""
-    return {"state": "starting", "detail": "being loaded"} if wanted else {"state": "none", "detail": "no [mqtt]"}
+    """This returns what there is to say of a line that is not there, or not yet: it has carried nothing."""
+    state, detail = ("starting", "being loaded") if wanted else ("none", "no [mqtt]")
+    return {
+        "state": state,
+        "detail": detail,
+        "next_try_s": None,
+        "sent": 0,
+        "receipted": 0,
+        "garbage": {},
+        "budget": None,
+    }
 
 
 def _number(args: dict[str, object], name: str) -> float:
