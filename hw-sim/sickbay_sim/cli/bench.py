@@ -4,11 +4,13 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sickbay_sim import scenario_file
+from sickbay_sim.scenario import Scenario
 from sickbay_sim.scenario_file import ScenarioError
 from sickbay_sim.verdict import Check, judge
 
@@ -29,23 +31,28 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     from sickbay_sim import bench
 
-    found: list[dict[str, Any]] = []
-    broken = 0
     try:
         scenarios = [scenario_file.read(path) for path in scenario_file.gather(options.scenario)]
-        for scenario in scenarios:
-            began = time.monotonic()
-            one = bench.run(scenario, options.seed)
-            took_s = time.monotonic() - began
-            checks = judge(one)
-            broken += not all(check.held for check in checks)
-            if options.json:
-                found.append(plain(one, checks, took_s))
-            else:
-                show(one, checks, took_s, options.brief)
+        return through(scenarios, lambda scenario: bench.run(scenario, options.seed), options)
     except ScenarioError as error:
         print(f"sickbay-sim bench: {error}", file=sys.stderr)
         return 2
+
+
+def through(scenarios: Sequence[Scenario], play: Callable[[Scenario], "Run"], options: argparse.Namespace) -> int:
+    """This plays scenarios in turn and tells of them, for eyes or for programs; it returns the exit code."""
+    found: list[dict[str, Any]] = []
+    broken = 0
+    for scenario in scenarios:
+        began = time.monotonic()
+        one = play(scenario)
+        took_s = time.monotonic() - began
+        checks = judge(one)
+        broken += not all(check.held for check in checks)
+        if options.json:
+            found.append(plain(one, checks, took_s))
+        else:
+            show(one, checks, took_s, options.brief)
     if options.json:
         print(json.dumps(found, indent=1, ensure_ascii=False))
     elif len(scenarios) > 1:

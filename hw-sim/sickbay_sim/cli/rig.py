@@ -2,13 +2,10 @@
 
 import argparse
 import asyncio
-import json
 import signal
 import sys
 import tempfile
-import time
 from pathlib import Path
-from typing import Any
 
 from sickbay_sim.ailments import KINDS, Ailment, AilmentError
 from sickbay_sim.configure import configuration
@@ -60,37 +57,21 @@ def run(options: argparse.Namespace) -> int:
 
 def _scenarios(options: argparse.Namespace) -> int:
     from sickbay_sim import rig_run, scenario_file
-    from sickbay_sim.cli.bench import plain, show
-    from sickbay_sim.verdict import judge
+    from sickbay_sim.cli.bench import through
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # broker, fleet and daemon end with us
-    found: list[dict[str, Any]] = []
-    broken = 0
+    speed = rig_run.SPEED if options.speed is None else options.speed
     try:
         scenarios = [scenario_file.read(path) for path in scenario_file.gather(options.scenario)]
         for scenario in scenarios:
             rig_run.refuse(scenario)
-        for scenario in scenarios:
-            began = time.monotonic()
-            one = rig_run.run(scenario, options.seed, rig_run.SPEED if options.speed is None else options.speed)
-            took_s = time.monotonic() - began
-            checks = judge(one)
-            broken += not all(check.held for check in checks)
-            if options.json:
-                found.append(plain(one, checks, took_s))
-            else:
-                show(one, checks, took_s, options.brief)
+        return through(scenarios, lambda scenario: rig_run.run(scenario, options.seed, speed), options)
     except (scenario_file.ScenarioError, rig_run.RigError) as error:
         print(f"sickbay-sim rig: {error}", file=sys.stderr)
         return 2
     except rig_run.StageError as error:
         print(f"sickbay-sim rig: {error}", file=sys.stderr)
         return 1
-    if options.json:
-        print(json.dumps(found, indent=1, ensure_ascii=False))
-    elif len(scenarios) > 1:
-        print(f"{len(scenarios) - broken} of {len(scenarios)} scenarios held")
-    return 1 if broken else 0
 
 
 def _ailment(text: str) -> Ailment:

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 
 from sickbay_sim.plant import car_drive, car_electric, car_thermal
 from sickbay_sim.plant.plant import Demand, PartAilment, PartSpec
+from sickbay_sim.plant.relays import Relays
 from sickbay_sim.plant.sensors import Sensor
 
 STEP_S_MAX = 1.0
@@ -98,13 +99,12 @@ class Car:
         self.electrics = car_electric.Electrics(car_electric.drawn(chance))
         self._weather = (chance.uniform(-0.8, 0.8), chance.uniform(0, 6.28), chance.uniform(0, 6.28))
         self.wants = {name: demand.usual for name, demand in self.demands.items()}
-        self.severity: dict[tuple[str, str], float] = {}
         self.tyre_soft = 0.0
         self.cranking_s = 0.0  # of this try; below 0: the pause before the next
         self.at_s = self._off_s = 0.0
         self.intake_c = self.wants["ambient_c"] + 8
         self.baro_kpa = round(self._pressure_kpa())
-        self._coil = self._contacts = True
+        self._relays = Relays(self.relays)
         for _ in range(RUN_UP_S):
             self._move(1.0)
         self.at_s = 0.0
@@ -139,7 +139,7 @@ class Car:
         """This puts one ailment at a severity of 0..1; an unknown kind or target is a KeyError."""
         if target not in self.part_ailments[kind].targets:
             raise KeyError(f"{kind}: {target} cannot have it")
-        self.severity[kind, target] = bad = min(1.0, max(0.0, severity))
+        bad = min(1.0, max(0.0, severity))
         cooling, electric = self.cooling.condition, self.electrics.condition
         if kind == "thermostat_open":
             cooling.held_open = bad
@@ -162,7 +162,7 @@ class Car:
         elif kind == "tyre_soft":
             self.tyre_soft = bad
         else:
-            self._throw()
+            self._relays.suffer(kind, target, bad)
 
     def demand(self, what: str, value: float) -> None:
         """This puts one demand at a value, within its bounds."""
@@ -181,22 +181,11 @@ class Car:
     def switch(self, relay: str, on: bool) -> None:
         """This puts the coil of a relay on or off. The fan's relay stands in series with the engine's own fan switch:
         on lets that rule, off keeps the fan still."""
-        if relay not in self.relays:
-            raise KeyError(relay)
-        self._coil = on
-        self._throw()
+        self._relays.switch(relay, on)
 
     def contacts(self, relay: str) -> bool:
         """This returns whether a relay's contacts are closed."""
-        if relay not in self.relays:
-            raise KeyError(relay)
-        return self._contacts
-
-    def _throw(self) -> None:
-        if self.severity.get(("relay_open", "fan_relay"), 0.0) > 0:
-            self._contacts = False
-        elif not self.severity.get(("relay_welded", "fan_relay"), 0.0) > 0:
-            self._contacts = self._coil
+        return self._relays.contacts[relay]
 
     def _starting(self) -> bool:
         return not self.drive.running and not self.drive.parking
@@ -236,7 +225,7 @@ class Car:
         if cooling.fan_share > 0.01:
             draw_w += car_electric.FAN_W * cooling.fan_share
         electrics.step(dt_s, drive.rpm if drive.running else 0.0, draw_w, cranking, ambient_c, self.intake_c)
-        cooling.step(dt_s, drive.heat_w, drive.rpm, drive.speed_m_s, ambient_c, self._contacts)
+        cooling.step(dt_s, drive.heat_w, drive.rpm, drive.speed_m_s, ambient_c, self.contacts("fan_relay"))
         # Intake air picks up heat under the bonnet, the more the slower it moves.
         goal = ambient_c + 2 + 0.4 * (cooling.metal_c - ambient_c) / (1 + drive.speed_m_s / 4)
         self.intake_c = goal + (self.intake_c - goal) * math.exp(-dt_s / 180)

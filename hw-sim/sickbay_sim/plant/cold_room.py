@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 from sickbay_sim.plant import cold_room_air, cold_room_unit
 from sickbay_sim.plant.plant import Demand, PartAilment, PartSpec
+from sickbay_sim.plant.relays import Relays
 from sickbay_sim.plant.sensors import Sensor
 
 STEP_S_MAX = 2.0
@@ -109,8 +110,7 @@ class ColdRoom:
         self._rested_s = REST_S
         self._high_ok = self._low_ok = True
         self.is_open = False
-        self._coils = dict.fromkeys(self.relays, True)
-        self._contacts = dict(self._coils)
+        self._relays = Relays(self.relays)
         for _ in range(round(RUN_UP_S / RUN_UP_STEP_S)):
             self._move(RUN_UP_STEP_S)
 
@@ -164,7 +164,7 @@ class ColdRoom:
         elif kind == "door_seal":
             self.room.seal_lost = bad
         elif target in self.relays:
-            self._throw(target)
+            self._relays.suffer(kind, target, bad)
 
     def demand(self, what: str, value: float) -> None:
         """This puts one demand at a value, within its bounds."""
@@ -180,20 +180,11 @@ class ColdRoom:
 
     def switch(self, relay: str, on: bool) -> None:
         """This puts a relay's coil on or off. Each stands in series with the room's own control: on lets that rule."""
-        if relay not in self.relays:
-            raise KeyError(relay)
-        self._coils[relay] = on
-        self._throw(relay)
+        self._relays.switch(relay, on)
 
     def contacts(self, relay: str) -> bool:
         """This returns whether a relay's contacts are closed."""
-        return self._contacts[relay]
-
-    def _throw(self, relay: str) -> None:
-        if self.severity.get(("relay_open", relay), 0.0) > 0:
-            self._contacts[relay] = False
-        elif not self.severity.get(("relay_welded", relay), 0.0) > 0:
-            self._contacts[relay] = self._coils[relay]
+        return self._relays.contacts[relay]
 
     def _move(self, dt_s: float) -> None:
         """This moves everything by one step."""
@@ -244,10 +235,10 @@ class ColdRoom:
             wanted = True
         elif self.severity.get(("contactor_open", "contactor"), 0.0) > 0:
             wanted = False
-        on = wanted and self._contacts["compressor_relay"]
+        on = wanted and self.contacts("compressor_relay")
         self._rested_s = 0.0 if on else self._rested_s + dt_s
-        fan = self.phase == COOLING and self._contacts["fan_relay"]
-        return on, fan, self.phase == THAWING and self._contacts["defrost_relay"]
+        fan = self.phase == COOLING and self.contacts("fan_relay")
+        return on, fan, self.phase == THAWING and self.contacts("defrost_relay")
 
     def _enter(self, phase: int) -> None:
         self.phase, self._phase_s = phase, 0.0
