@@ -23,7 +23,7 @@ from deck import told
 from dock import Dock, row, until
 from shore import Shore, sailing
 from shore import until as there
-from soak.figures import Figure
+from soak.figures import Figure, report
 
 FLAP_S = 2.0
 
@@ -168,9 +168,7 @@ def main(argv: list[str] | None = None) -> int:
     figures = [run_storms(options.count, options.seed)] if options.count else []
     figures += run_delivery(options.messages, options.seed) if options.messages else []
     figures += [run_outages(options.outages, options.seed, s) for s in (60.0, 3600.0)] if options.outages else []
-    for figure in figures:
-        print(f"{figure.what}: {figure.says()} {figure.bound()} (aim {figure.aim}){'' if figure.good else '  NO'}")
-    return 0 if all(figure.good for figure in figures) else 1
+    return report(figures)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ import apsw
 
 from sickbay.edge.journal import Journal
 from sickbay.errors import StoreError
-from soak.figures import Figure
+from soak.figures import Figure, report
 from soak.power_cuts import memory
 from soak.story import Ward, look, next_call
 from soak.traced_disk import TracedDisk, image_of, lay
@@ -117,11 +117,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--stories", "--count", type=int, default=3)
     parser.add_argument("--seed", type=int, default=1)
     options: Any = parser.parse_args(argv)
-    figure = run(options.stories, options.seed)
-    print(f"{figure.what}: {figure.says()}; 95 % bound {figure.bound()}")
-    if not figure.good:
-        print(figure.replay)
-    return 0 if figure.good else 1
+    return report([run(options.stories, options.seed)])
 
 
 if __name__ == "__main__":

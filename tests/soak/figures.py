@@ -1,6 +1,7 @@
 """This is what a soak run measured, how sure it is, and how to see it again."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -31,6 +32,16 @@ class Figure(msgspec.Struct):
         if not self.trials:
             return ""
         return f"< {upper(self.failures, self.trials):.2g}" + (" (3/n)" if not self.failures else "")
+
+
+def report(figures: Sequence[Figure]) -> int:
+    """This prints what a module measured, each failure with the line that replays it; returns the exit code."""
+    for figure in figures:
+        bound = f"; 95 % bound {figure.bound()}" if figure.trials else ""
+        print(f"{figure.what}: {figure.says()}{bound} (aim {figure.aim or 'none'}){'' if figure.good else '  NO'}")
+        if not figure.good:
+            print(figure.replay)
+    return 0 if all(figure.good for figure in figures) else 1
 
 
 def upper(failures: int, trials: int) -> float:

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from sickbay.edge.journal import Journal, Limits
-from soak.figures import Figure
+from soak.figures import Figure, report
 from soak.story import Ward, look, next_call
 
 CALLS_MAX = 400
@@ -177,11 +177,7 @@ def main(argv: list[str] | None = None) -> int:
     figures = [run(options.count, options.seed)] if options.count else []
     if options.daemon:
         figures.append(run_daemon(options.daemon, options.seed))
-    for figure in figures:
-        print(f"{figure.what}: {figure.says()}; 95 % bound {figure.bound()}")
-        if not figure.good:
-            print(figure.replay)
-    return 0 if all(figure.good for figure in figures) else 1
+    return report(figures)
 
 
 if __name__ == "__main__":

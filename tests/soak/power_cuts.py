@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from sickbay.edge.journal import Journal, Limits
-from soak.figures import Figure
+from soak.figures import Figure, report
 from soak.story import Ward, look, next_call
 from soak.traced_disk import Image, Op, Platter, TracedDisk, image_of, lay
 
@@ -148,11 +148,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--synchronous", choices=("FULL", "NORMAL", "OFF"), default="FULL")
     parser.add_argument("--life", type=int, default=0, help="begin there: as told by a failure")
     options: Any = parser.parse_args(argv)
-    figure = run(options.count, options.seed, options.synchronous, options.life)
-    print(f"{figure.what}: {figure.says()}; 95 % bound {figure.bound()}")
-    if not figure.good:
-        print(figure.replay)
-    return 0 if figure.good else 1
+    return report([run(options.count, options.seed, options.synchronous, options.life)])
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from scene import Line, Unit, configuration, until
-from soak.figures import Figure
+from soak.figures import Figure, report
 
 WATCHDOG_S = 2.0
 
@@ -142,11 +142,7 @@ def main(argv: list[str] | None = None) -> int:
         figures.append(long_stop(options.long_s, options.seed))
     if options.flood_s:
         figures.append(flood(options.flood_s, options.seed))
-    for figure in figures:
-        print(f"{figure.what}: {figure.says()}")
-        if not figure.good:
-            print(figure.replay)
-    return 0 if all(figure.good for figure in figures) else 1
+    return report(figures)
 
 
 if __name__ == "__main__":

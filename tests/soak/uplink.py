@@ -22,7 +22,7 @@ import deck as decks
 from deck import told
 from shore import WELL, Fate, Shore, sailing, until
 from sickbay.edge.journal import Limits
-from soak.figures import Figure
+from soak.figures import Figure, report
 
 DAY_S = 86_400.0
 STUCK_MAX_S = 120.0
@@ -209,9 +209,7 @@ def main(argv: list[str] | None = None) -> int:
     figures = run_lives(options.lives, options.seed) if options.lives else []
     figures += run_offline(options.offline, options.seed) if options.offline else []
     figures += run_month(options.days, options.seed) if options.days else []
-    for figure in figures:
-        print(f"{figure.what}: {figure.says()} (aim {figure.aim}){'' if figure.good else '  NO'}")
-    return 0 if all(figure.good for figure in figures) else 1
+    return report(figures)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from typing import Any
 import deck
 from deck import Deck, line, told
 from sickbay.edge.journal import LedgerRow
-from soak.figures import Figure
+from soak.figures import Figure, report
 
 DAY_S = 86_400
 STEP_S = 60.0
@@ -183,13 +183,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--state", type=int, default=20_000, help="bytes of a snapshot, packed")
     parser.add_argument("--seed", type=int, default=1)
     options: Any = parser.parse_args(argv)
-    figures = run(options.days, options.state, options.seed)
-    for figure in figures:
-        print(f"{figure.what}: {figure.says()} (aim {figure.aim}){'' if figure.good else '  NO'}")
-    bad = [figure for figure in figures if not figure.good]
-    if bad:
-        print(bad[0].replay)
-    return 1 if bad else 0
+    return report(run(options.days, options.state, options.seed))
 
 
 if __name__ == "__main__":
