@@ -149,6 +149,16 @@ def test_excess_noise_in_one_signal_is_told_as_noise() -> None:
     assert (0, "noise") in seen
 
 
+def test_what_shakes_harder_has_not_moved_by_that() -> None:
+    """Its means scatter as much more as it does: else a loose cable's noise would be taken for a machine that changed."""
+    loud, moved = taught(), taught()
+    chance = random.Random(5)
+    rows = plant(900)[600:]
+    run(loud, spoilt([list(row) for row in rows], 20, 0, lambda _, v: v + chance.gauss(0.0, 4.0)))
+    run(moved, spoilt([list(row) for row in rows], 20, 0, lambda _, v: v + 4.0))
+    assert moved.moved(0) and not loud.moved(0)
+
+
 def test_a_shock_in_two_signals_at_once_is_the_parts() -> None:
     rows = plant(700)
     rows[650][0], rows[650][2] = 90.0, 40.0

@@ -1,5 +1,6 @@
 """What normal is for one unit: learnt, bounded, honest about what few rows can say."""
 
+import itertools
 import math
 import random
 
@@ -8,7 +9,7 @@ import pytest
 
 from sickbay.core import baseline
 from sickbay.core.baseline import Learnt
-from sickbay.core.flatline import stuck_rows
+from sickbay.core.flatline import coarse, stuck_rows
 from sickbay.core.tails import autocorrelation_rows, limit
 
 CHANCE = 4e-8
@@ -112,6 +113,18 @@ def test_a_flickering_signal_is_stuck_within_a_few_rows() -> None:
 def test_a_quantised_flicker_needs_longer() -> None:
     rows = stuck_rows([round(v * 2.0) / 2.0 for v in white(400, sd=0.5)], CHANCE)
     assert 25 <= rows <= 150
+
+
+def test_a_signal_that_lost_bits_is_coarse_and_one_that_shifted_is_not() -> None:
+    """What sits on few levels far apart has another flicker than its sensor learnt with, wherever it sits."""
+    fine = [round(v / 0.05) * 0.05 for v in white(400, sd=0.05)]
+    step = math.sqrt(sum((b - a) ** 2 for a, b in itertools.pairwise(fine)) / 399)
+    repeat = sum(a == b for a, b in itertools.pairwise(fine)) / 399
+    flips = [50.0 + (i % 7 == 0) for i in range(40)]
+    assert coarse(flips, step, repeat) and coarse([51.0] * 40, step, repeat)
+    assert not coarse([v + 3.0 for v in fine[:40]], step, repeat)
+    assert not coarse([51.0] * 5, step, repeat)  # too few to say
+    assert not coarse([1.0] * 64, 0.0, 1.0)  # a switch never flickered
 
 
 def test_a_slow_coarse_signal_is_never_judged_by_standing_still() -> None:

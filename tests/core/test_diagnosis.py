@@ -56,6 +56,23 @@ def test_one_signal_alone_without_a_twin_is_not_known() -> None:
     assert found.layer == "unknown" and found.settled and "may be the sensor" in found.counter[-1]
 
 
+def test_what_mostly_a_known_sensor_fault_adds_up_to_is_its_symptom() -> None:
+    """No signal is beyond its own limit, the sum is: the flicker of its peers must not make a part of a stuck sensor."""
+    near = [odd("discharge", 0.97, ill=True), odd("flow", 0.3), odd("speed", 0.3)]
+    found = part_anomaly("pump", near, True, [], 1)
+    assert (found.layer, found.symptom_of, found.settled) == ("sensor", "discharge", True)
+    found = part_anomaly("pump", [odd("discharge", 0.6, ill=True), odd("flow", 0.9), odd("speed", 0.8)], True, [], 1)
+    assert found.layer == "part"
+
+
+def test_one_signal_alone_that_lost_its_flicker_is_its_sensor() -> None:
+    """A bearing that warms does not change how its thermometer flickers."""
+    coarse = Witness("bearing", 2.0, "bearing is odd", coarse=True)
+    found = part_anomaly("pump", [coarse, well("flow")], True, [], 1)
+    assert (found.layer, found.target, found.class_) == ("sensor", "bearing", "shift")
+    assert part_anomaly("pump", [coarse], True, [], 1).layer == "unknown"  # nothing else says that the machine runs
+
+
 def test_the_only_signal_of_a_part_can_be_confirmed_by_nothing() -> None:
     found = part_anomaly("lamp", [odd("lux")], True, [], 1)
     assert found.layer == "unknown" and "only signal" in found.counter[0]

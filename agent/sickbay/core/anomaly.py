@@ -1,5 +1,6 @@
 """This is the view of one part: its rows in; one calibrated score, an alarm that holds, and who is to blame out."""
 
+import math
 from collections.abc import Sequence
 
 from sickbay.core import baseline, excitation
@@ -7,6 +8,7 @@ from sickbay.core.baseline import Learnt
 from sickbay.core.chart import NOISY, SPIKED, SPIKY, STUCK, TIMESCALES, Chart
 from sickbay.core.equipment import Signal
 from sickbay.core.excitation import Follower
+from sickbay.core.flatline import coarse
 from sickbay.core.residual import ResidualView
 from sickbay.core.slow import SLOW_S, SlowView, reach
 
@@ -142,8 +144,17 @@ class PartView:
         """This returns whether a signal has gone elsewhere, as its mean over 10 or 40 rows says, and not only twitched."""
         if self._learnt is None:
             return False
-        found, limits = self._charts[index].statistics(), self._learnt.signals[index].limits
-        return any(abs(found[k]) >= limits[k] for k in (2, 3))
+        found, learnt = self._charts[index].statistics(), self._learnt.signals[index]
+        # What shakes so many times harder than it did moves its own means by as much: that is not elsewhere.
+        shakes = math.sqrt(max(1.0, found[-1] / learnt.usual[-1])) if learnt.usual[-1] > 0.0 else 1.0
+        return any(abs(found[k]) >= shakes * learnt.limits[k] for k in (2, 3))
+
+    def coarse(self, index: int, values: Sequence[float]) -> bool:
+        """This returns whether a signal's latest readings, in its own unit, have lost the flicker that it learnt with."""
+        if self._learnt is None:
+            return False
+        learnt = self._learnt.signals[index]
+        return coarse(values, learnt.scale * math.sqrt(learnt.usual[-1]), learnt.repeat)
 
     def leapt(self, index: int) -> bool:
         """This returns whether a signal leapt lately, from one row to the next, and stayed there."""

@@ -24,6 +24,7 @@ class Witness(msgspec.Struct, frozen=True):
     denied: bool | None = (
         None  # whether its peers, as they always moved together, say otherwise; None: they never could tell
     )
+    coarse: bool = False  # it lost its flicker: it says the same, or something far away
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -63,6 +64,11 @@ def part_anomaly(
             return Finding("unknown", part, "anomaly", says + both, calm + doubt, settled=waited)
         return Finding("part", part, "anomaly", says, calm)
     if not accused:
+        loudest = max(witnesses, key=lambda w: w.blame, default=None)
+        if loudest is not None and loudest.ill:
+            # Most of the sum is a sensor's own fault, and what the others add is what they always add.
+            says = (loudest.words, f"the fault of {loudest.signal} is known")
+            return Finding("sensor", part, "anomaly", says, calm, settled=waited, symptom_of=loudest.signal)
         doubt = ("no single signal stands out, but together they no longer fit",)
         return Finding("part", part, "anomaly", doubt, calm, settled=waited)
     if not well:
@@ -82,6 +88,9 @@ def _alone(part: str, one: Witness, says: tuple[str, ...], calm: tuple[str, ...]
     if one.leapt and calm:
         leapt = (*says, "it leapt from one reading to the next, farther than ever, and nothing else moved")
         return Finding("sensor", one.signal, "shift", leapt, calm, settled=waited)
+    if one.coarse and calm:
+        coarse = (*says, "its flicker is gone: it says the same again and again, or leaps")
+        return Finding("sensor", one.signal, "shift", coarse, calm, settled=waited)
     if one.denied:
         denied = (*says, f"the others of {part} always moved with it, and now say otherwise")
         return Finding("sensor", one.signal, "shift", denied, calm, settled=waited)

@@ -15,6 +15,8 @@ REPEAT_MOST = 0.65  # share of equal neighbours above which the noise is too sma
 NOISE_LEAST = 0.4  # standard deviation of the noise in smallest steps: below, a value can rest between two steps
 ROWS_LEAST = 8
 RUN_MARGIN = 2.0  # times the longest normal run
+LARGE, LARGE_SHARE = 1.5, 0.14  # root mean squares of a step, and how many of a Gaussian's are larger
+COARSE_LEAST = 11.5  # -ln of the chance that so many steps in a row are nothing or large: one in 100,000
 
 
 def stuck_rows(values: Sequence[float], chance: float) -> int:
@@ -39,3 +41,15 @@ def stuck_rows(values: Sequence[float], chance: float) -> int:
     runs.append(run)
     tail = limit([float(r) for r in runs], chance * len(steps) / len(runs))
     return max(ROWS_LEAST, math.ceil(tail), math.ceil(RUN_MARGIN * max(runs)))
+
+
+def coarse(values: Sequence[float], usual_step: float, repeat: float) -> bool:
+    """This returns whether readings are the same or far apart and nothing in between: bits are lost, or they freeze and jump.
+
+    `usual_step` is the root mean square of a step in normal running, `repeat` the share of readings that equal the one before.
+    A machine that changes does not change its sensor's flicker so; and what hardly ever flickered has none to lose.
+    """
+    steps = [abs(b - a) for a, b in itertools.pairwise(values)]
+    if usual_step <= 0.0 or any(0.0 < step < LARGE * usual_step for step in steps):
+        return False
+    return -len(steps) * math.log(min(1.0, repeat + LARGE_SHARE)) >= COARSE_LEAST

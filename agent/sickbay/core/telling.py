@@ -24,9 +24,13 @@ def witnesses(ward: Ward, row: PartRow) -> list[Witness]:
             continue
         words = story.deviation(row.view.explain(i), channel.spec.unit)
         ill = i in ill_now or bool(channel.failing) or channel.silent
-        denied = row.relations.contradicts(i, masked) if blame[i] >= 1.0 else None
+        denied, coarse = None, False
+        if blame[i] >= 1.0:
+            denied = row.relations.contradicts(i, masked)
+            latest = [v for _, v in list(channel.ring)[-max(2, row.alarm_rows) :] if v is not None]
+            coarse = row.view.coarse(i, latest)
         twin = _twin_agrees(ward, channel, blame[i])
-        out.append(Witness(channel.spec.name, blame[i], words, ill, twin, row.view.leapt(i), denied))
+        out.append(Witness(channel.spec.name, blame[i], words, ill, twin, row.view.leapt(i), denied, coarse))
     return out
 
 
