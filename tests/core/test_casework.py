@@ -61,3 +61,20 @@ def test_a_unit_that_runs_elsewhere_than_it_learnt_says_so_and_settles_anew() ->
     notes = run(second, 70.0, 60)
     assert [e.name for e in notes] == ["p"] and "settling anew" in str(notes[0].detail["says"])
     assert status(second.ward, str)["parts"]["p"]["settling"]
+
+
+def test_a_fault_that_comes_and_goes_is_one_ticket() -> None:
+    """A sensor that was back for forty seconds before may well be back for seventy: that is no news, and no end."""
+    signals = tuple(Signal(n, "rig") for n in ("a", "b"))
+    node = Node(Equipment("d", signals, (Part("p", ("a", "b")),), (), Policy(learn_rows=100)), "m")
+    node.start(0)
+    rng, told = random.Random(3), []
+    gone = [range(200, 230), range(270, 300), range(370, 400)]
+    for t in range(900):
+        for name in ("a", "b"):
+            if name == "a" and any(t in silence for silence in gone):
+                continue
+            node.feed(Reading(name, 20.0 + rng.gauss(0, 0.1), t * 1000))
+        node.tick(t * 1000 + 500)
+        told += [(e.kind, e.body["class"]) for e in node.take_effects() if isinstance(e, Escalate)]
+    assert [each for each in told if each[0] != "updated"] == [("opened", "silent"), ("closed", "silent")]

@@ -13,6 +13,10 @@ CONSEQUENCE = 10  # times the rows that peers are given: how long one part's fau
 SWAYED = ("disagreement", "shift", "noise")  # sensor faults that a sagging supply gives to many sensors at once
 NO_FRAMES = "no frames come"  # what is said of a line whose port answers and whose signals are all silent
 LEAVES = 5  # probations for which surroundings that are well again may still show in a part before it speaks for itself
+RETURNS = (
+    3  # times the longest that a fault was away so far: intervals of what comes and goes scatter as chance does ...
+)
+RETURNS_MOST = 10  # ... and so many probations at most
 UNHURRIED = ("stuck", "noise", "spikes")  # sensor faults that a part's fault can imitate
 
 
@@ -79,6 +83,7 @@ def hand_over(ward: Ward, part: str, finding: Finding) -> None:
 def _still(ward: Ward, case: Case, finding: Finding) -> None:
     """This takes in that an open case fails again, or that its cause has become clear."""
     if case.clear_ms is not None:
+        case.away_ms = max(case.away_ms, ward.now_ms - case.clear_ms)
         case.clear_ms = None
         root = _root(ward, finding, case)
         case.overlay.suppressed_by = root.id if root is not None else None
@@ -282,8 +287,7 @@ def close_cases(ward: Ward, now: int) -> None:
         record = ward.record_of(case)
         held = record is not None and record.state in OUT_OF_SERVICE
         released = record is not None and record.by == "released"
-        patience_ms = ward.equipment.policy.probation_ms * (LEAVES if _lingers(ward, case) else 1)
-        if held or (not released and now - case.clear_ms < patience_ms):
+        if held or (not released and now - case.clear_ms < _patience_ms(ward, case)):
             continue
         if record is not None and not _ill(ward, case.target):
             # Whether or not its case may close: an ack that is missing keeps nothing from service.
@@ -293,6 +297,13 @@ def close_cases(ward: Ward, now: int) -> None:
             for other in ward.triage.orphans(case):
                 _speaks(ward, other)
                 ward.changed(other)
+
+
+def _patience_ms(ward: Ward, case: Case) -> int:
+    """This returns how long a fault must be gone before its case closes: what came back before may stay away as long again."""
+    probation_ms = ward.equipment.policy.probation_ms
+    returns_ms = min(RETURNS * case.away_ms, RETURNS_MOST * probation_ms)
+    return max(probation_ms * (LEAVES if _lingers(ward, case) else 1), returns_ms)
 
 
 def _lingers(ward: Ward, case: Case) -> bool:
