@@ -119,9 +119,10 @@ def _held_back(ward: Ward, row: PartRow) -> bool:
     if not odd or any(blame[i] >= ACCUSED for i in odd[1:]):
         return False
     channel, found = row.members[odd[0]], row.view.explain(odd[0])
+    hinted = row.view.hinted(odd[0])
     if ward.bars.holds(channel.spec.name, "shift", blame[odd[0]], ward.now_ms):
         return True
-    if found.get("learning") or blame[odd[0]] >= SLIGHT or found["timescale"] not in SLOW or len(odd) < 2:
+    if hinted or found.get("learning") or blame[odd[0]] >= SLIGHT or found["timescale"] not in SLOW or len(odd) < 2:
         return False
     return row.view.shift(odd[0]) < SLIGHT_MOST
 

@@ -64,6 +64,7 @@ class PartView:
         self._share = 1.0
         self._over = 0
         self._shock = 0.0
+        self._hints: list[float] | None = None  # by signal: how far its relation to other signals is broken
         self._noisy_rows = 0
         self._followers: list[Follower] = []
         self.slow: SlowView | None = None  # of a part whose rows are a minute or more apart
@@ -77,10 +78,12 @@ class PartView:
         if self.slow is not None:
             self.slow.step(row, self._masked)
         first = second = third = 0.0
-        blame, masked = self._blame, self._masked
+        blame, masked, hints = self._blame, self._masked, self._hints
         marked = 0
         for j, chart in enumerate(self._charts):
             s = chart.step(row[j])
+            if hints is not None and hints[j] > s:
+                s = hints[j]
             blame[j] = s
             if chart.mark:
                 marked += 1
@@ -120,6 +123,16 @@ class PartView:
             if self._over == 0:
                 self.alarm = False
                 self.since_ms = None
+
+    def hint(self, index: int, ratio: float) -> None:
+        """This says how far a signal's relation to others is beyond its limit (1.0; 0.0: it holds): that is evidence too."""
+        hints = self._hints or [0.0] * len(self.names)
+        hints[index] = ratio
+        self._hints = hints if any(hints) else None
+
+    def hinted(self, index: int) -> bool:
+        """This returns whether a signal's relation to others is broken."""
+        return self._hints is not None and self._hints[index] > 0.0
 
     def tighten(self, factors: Sequence[float]) -> None:
         """This has each signal judged so many times stricter; 1.0 is as ever, and nothing makes it less strict than that."""

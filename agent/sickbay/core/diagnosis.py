@@ -21,10 +21,11 @@ class Witness(msgspec.Struct, frozen=True):
     ill: bool = False  # a sensor fault of its own is known
     twin_agrees: bool | None = None  # what its redundant twin says; None: it has none
     leapt: bool = False  # from one row to the next, farther than it ever moved in learning, and it stayed there
-    denied: bool | None = (
-        None  # whether its peers, as they always moved together, say otherwise; None: they never could tell
-    )
+    # Whether its peers, as they always moved together, say otherwise; None: they never could tell.
+    denied: bool | None = None
     coarse: bool = False  # it lost its flicker: it says the same, or something far away
+    # Who broke its relation to the unit's other signals: "sensor", "part", "doubt" (two could each be it). None: it holds.
+    relation: str | None = None
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -79,6 +80,12 @@ def part_anomaly(
 
 def _alone(part: str, one: Witness, says: tuple[str, ...], calm: tuple[str, ...], waited: bool, width: int) -> Finding:
     """This returns what one signal that stands alone means."""
+    if one.relation == "sensor":
+        only = (*says, "its error alone explains every relation that is broken")
+        return Finding("sensor", one.signal, "shift", only, calm)
+    if one.relation == "part":
+        more = (*says, "no single sensor's error explains the relations that are broken")
+        return Finding("part", part, "anomaly", more, calm, settled=waited)
     if one.twin_agrees is False:
         return Finding(
             "sensor", one.signal, "shift", (*says, "its redundant twin did not follow"), calm, settled=waited

@@ -26,8 +26,10 @@ from sickbay.core.estimate import Relations
 from sickbay.core.excitation import Follower
 from sickbay.core.fault import Entry, Memory
 from sickbay.core.news import Newness, News
+from sickbay.core.parity import Parity, Watched
 from sickbay.core.quarantine import OUT_OF_SERVICE, Record, State
 from sickbay.core.reading import Quality
+from sickbay.core.relation import Relation, Scatter
 from sickbay.core.residual import ResidualView
 from sickbay.core.season import Season
 from sickbay.core.slow import SlowView
@@ -44,10 +46,26 @@ MAGIC = b"sickbay memory\n"
 SEAL_BYTES = 16
 _UNREADABLE = (msgspec.MsgspecError, KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError)
 _VIEWS = (PartView, Chart, ResidualView, SlowView, Abrupt, Leaps, News, Newness, Season, Tail)
-_CLASSES: dict[str, type] = {c.__name__: c for c in (*_VIEWS, SignalChecks, Disagreement, Trend, Relations, Source)}
+_CLASSES: dict[str, type] = {
+    c.__name__: c for c in (*_VIEWS, SignalChecks, Disagreement, Trend, Relations, Source, Parity, Scatter)
+}
 _STRUCTS: dict[str, type[msgspec.Struct]] = {
     c.__name__: c
-    for c in (Learnt, SignalLearnt, Follower, Case, Overlay, Entry, Record, TimeLeft, TriageState, Standing, Bar)
+    for c in (
+        Learnt,
+        SignalLearnt,
+        Follower,
+        Case,
+        Overlay,
+        Entry,
+        Record,
+        TimeLeft,
+        TriageState,
+        Standing,
+        Bar,
+        Watched,
+        Relation,
+    )
 }
 _ENUMS: dict[str, type[Enum]] = {c.__name__: c for c in (Memory, State, Quality)}
 _CHANNEL = (
@@ -104,6 +122,7 @@ def snapshot(ward: Ward) -> bytes:
         "active": {n: [[bit, e.class_] for bit, e in c.active] for n, c in ward.channels.items()},
         "rows": {n: {a: down(getattr(r, a)) for a in _ROW} for n, r in ward.rows.items()},
         "twins": [[[c.spec.name for c in t.members], t.fresh, t.undecided, down(t.judge)] for t in ward.twins],
+        "union": _union(ward),
         "bars": down(list(ward.bars.bars.values())),
         "sources": {name: [source.width, down(source)] for name, source in ward.sources.items()},
         "orders": {"counters": ward.orders.counters, "standing": down(ward.orders.standing)},
@@ -175,6 +194,7 @@ def _take_up(ward: Ward, state: dict[str, Any]) -> list[str]:
             notes += _row(ward, row, state)
     for twins in ward.twins:
         _twins(ward, twins, state)
+    _unite(ward, state)
     _sources(ward, state.get("sources", {}))
     bars = [each for each in up(state.get("bars", ["l"])) if isinstance(each, Bar) and each.target in known]
     ward.bars.bars = {(each.target, each.class_): each for each in bars}
@@ -205,6 +225,32 @@ def _sources(ward: Ward, kept: dict[str, Any]) -> None:
                 setattr(source, attribute, getattr(made, attribute))
         else:
             _afresh(ward, [(name, "repeats")])
+
+
+def _union(ward: Ward) -> dict[str, Any] | None:
+    """This returns what must last of the unit's relations."""
+    union = ward.union
+    if union is None:
+        return None
+    return {
+        "names": list(union.numbers),
+        "row": union.row,
+        "brought": list(union.brought),
+        "parity": down(union.parity),
+    }
+
+
+def _unite(ward: Ward, state: dict[str, Any]) -> None:
+    """This takes up the relations between the unit's signals, where those are still the same."""
+    union, kept = ward.union, state.get("union")
+    if union is None or not kept or kept["names"] != list(union.numbers):
+        return
+    if any(state["shapes"].get(name) != _shape(ward, name) for name in union.numbers):
+        return
+    made = up(kept["parity"])
+    if isinstance(made, Parity) and made.signals == union.parity.signals and made.learn_rows == union.parity.learn_rows:
+        union.parity, union.row = made, list(kept["row"])
+        union.brought = dict.fromkeys(name for name in kept["brought"] if name in ward.rows)
 
 
 def _twins(ward: Ward, twins: Twins, state: dict[str, Any]) -> None:

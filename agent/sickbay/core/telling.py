@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sickbay.core import story
+from sickbay.core import peers, story
 from sickbay.core.case import Case
 from sickbay.core.channel import Channel, PartRow
 from sickbay.core.diagnosis import Finding, Witness
@@ -29,8 +29,12 @@ def witnesses(ward: Ward, row: PartRow) -> list[Witness]:
             denied = row.relations.contradicts(i, masked)
             latest = [v for _, v in list(channel.ring)[-max(2, row.alarm_rows) :] if v is not None]
             coarse = row.view.coarse(i, latest)
-        twin = _twin_agrees(ward, channel, blame[i])
-        out.append(Witness(channel.spec.name, blame[i], words, ill, twin, row.view.leapt(i), denied, coarse))
+        relation = peers.verdict(ward, channel) if row.view.hinted(i) else None
+        if relation is not None:
+            words = peers.words(ward, channel) or words
+        twin = _twin_agrees(ward, channel, blame[i]) if relation is None else None
+        leapt = row.view.leapt(i)
+        out.append(Witness(channel.spec.name, blame[i], words, ill, twin, leapt, denied, coarse, relation))
     return out
 
 

@@ -10,11 +10,26 @@ from sickbay.core.case import Case
 from sickbay.core.channel import Channel, PartRow, Twins
 from sickbay.core.effects import Effect, Event
 from sickbay.core.equipment import Equipment, Part
+from sickbay.core.parity import SIGNALS_MOST, Parity
 from sickbay.core.quarantine import Quarantine, Record
 from sickbay.core.source import Source
 from sickbay.core.standing import StandingOrders
 from sickbay.core.table import FaultTable
 from sickbay.core.triage import Triage
+
+
+class Union:
+    """The whole unit's row while it fills up, part by part, and the relations that are followed in it."""
+
+    __slots__ = ("brought", "channels", "numbers", "parity", "places", "row")
+
+    def __init__(self, ward: "Ward") -> None:
+        self.channels = list({c.spec.name: c for row in ward.rows.values() for c in row.members}.values())
+        self.numbers = {c.spec.name: i for i, c in enumerate(self.channels)}
+        self.places = {name: [self.numbers[c.spec.name] for c in row.members] for name, row in ward.rows.items()}
+        self.parity = Parity(len(self.channels), ward.equipment.policy.learn_rows)
+        self.row: list[float | None] = [None] * len(self.channels)
+        self.brought: dict[str, None] = {}  # parts whose rows are in
 
 
 class Ward:
@@ -32,6 +47,7 @@ class Ward:
         self.channels = {s.name: Channel(s, learn_rows, self.sources[s.source]) for s in equipment.signals}
         self.rows = {p.name: self._row(p, learnt.get(p.name)) for p in equipment.parts}
         self.twins = self._groups()
+        self.union = Union(self) if 2 <= len({s for p in equipment.parts for s in p.signals}) <= SIGNALS_MOST else None
         self.by_source: dict[str, list[Channel]] = {}
         for channel in self.channels.values():
             self.by_source.setdefault(channel.spec.source, []).append(channel)

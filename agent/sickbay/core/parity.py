@@ -1,0 +1,298 @@
+"""This watches the relations between a unit's signals (relation.py): which of them no longer hold, and whose fault that is.
+
+Parity space in the field's words: each residual is a signal less what the others make it, smoothed over 3, 10 and 40 rows, against
+the most it ever was on rows that the relation was not learnt from. A relation is asked only where the unit is within what
+was learnt: what a machine does in a place where it never was, the relation cannot know.
+"""
+
+import math
+from collections.abc import Sequence
+
+import msgspec
+
+from sickbay.core.relation import EXPLAINS, GAINS, HINTS, Relation, Scatter, fit
+
+SIGNALS_MOST = 32  # of one unit: learning grows with their square
+FIT_SHARE = 0.6  # of the learning rows; the rest tells how far the estimates err
+LEAST_ROWS = 200  # of learning: fewer show relations where there are none
+SMOOTH = (2.0 / 4.0, 2.0 / 11.0, 2.0 / 41.0)  # EWMAs of a residual: 3, 10 and 40 rows
+LIMIT = 3.5  # times the most that a residual was in calibration
+FLOOR = 0.002  # of a signal's deviation: twins that always said the very same still have a limit
+ON_ROWS = 3  # rows beyond its limit before a relation counts as broken
+OFF = 0.6  # of its limit: below, it holds again
+GATHER_ROWS = 10  # how often it is asked anew who explains what is broken
+AGREED = 3  # times in a row that the same is found before anybody is accused
+HOLD_ROWS = 10  # rows for which a missing reading stands as it was
+EDGE = 0.05  # of what was learnt: how far out a signal still counts as within it
+STEP_LEAST = 1e-3  # of a value: what never moved is as wide as this when it is to grow
+FADE = 0.97  # of a residual a row, while it cannot be asked
+GROWS = 200.0  # rows in which a limit at most grows by its own size, while all is well outside of what was learnt
+ONE = 0.8  # of what is broken must be explained by one sensor
+AHEAD = 0.15  # of the same, before another sensor
+JUROR = 0.45  # of its limit: what a juror reaches only where its own signal errs (in calibration 1 / LIMIT, 0.29, was the most)
+PEAK_FADE = 0.995  # of a juror's peak a row
+
+
+class Watched(msgspec.Struct):
+    """One relation while it runs."""
+
+    relation: Relation
+    spread: float  # deviation of the signal in learning, in its unit
+    peers: list[int]  # the signals it leans on
+    count: int = 0
+    total: float = 0.0  # of squared errors in calibration
+    means: list[float] = msgspec.field(default_factory=lambda: [0.0] * len(SMOOTH))  # smoothed residual
+    most: list[float] = msgspec.field(default_factory=lambda: [0.0] * len(SMOOTH))  # of each, in calibration
+    said: float = 0.0
+    asked: bool = False
+    over: int = 0  # rows in a row beyond the limit
+    silent: int = 0  # rows in a row for which it could not be asked
+    peak: float = 0.0  # nearest to its limit lately, fading
+
+    def ratio(self) -> float:
+        """This returns how near the residual is to its limit; 1.0 is on it."""
+        return max(abs(mean) / (LIMIT * most) for mean, most in zip(self.means, self.most, strict=True))
+
+    @property
+    def broken(self) -> bool:
+        """Whether it is beyond its limit, or was when it was last asked."""
+        return self.over >= ON_ROWS
+
+    def calibrate(self, bank: Sequence[float]) -> None:
+        """This takes one row that the relation was not learnt from."""
+        residual = bank[self.relation.signal] - self.relation.said(bank)
+        self.count += 1
+        self.total += residual * residual
+        self.means = [m + a * (residual - m) for m, a in zip(self.means, SMOOTH, strict=True)]
+        self.most = [max(most, abs(mean)) for most, mean in zip(self.most, self.means, strict=True)]
+
+    def holds(self, explains: float) -> bool:
+        """This returns whether the relation foretold those rows, and sets the least it may be off by."""
+        self.most = [max(most, FLOOR * self.spread) for most in self.most]
+        return self.count > 0 and self.total / self.count <= (1.0 - explains) * self.spread * self.spread
+
+    def step(self, value: float) -> None:
+        """This takes what the signal reads now."""
+        residual = value - self.said
+        means, most = self.means, self.most
+        worst = 0.0
+        for k, gain in enumerate(SMOOTH):
+            means[k] = mean = means[k] + gain * (residual - means[k])
+            share = (mean if mean > 0.0 else -mean) / most[k]
+            if share > worst:
+                worst = share
+        self.asked = True
+        self.silent = 0
+        peak = self.peak * PEAK_FADE
+        self.peak = peak if peak * LIMIT > worst else worst / LIMIT
+        if worst >= LIMIT or (self.over >= ON_ROWS and worst >= OFF * LIMIT):
+            self.over += 1
+        else:
+            self.over = 0
+
+    def rest(self, held: int) -> None:
+        """This is a row for which the relation cannot be asked. What was broken stands for so many rows; all else fades."""
+        self.asked = False
+        self.silent += 1
+        if not self.broken or self.silent > held:
+            self.over = 0
+            self.means = [FADE * m for m in self.means]
+
+    def explore(self, value: float) -> None:
+        """This is a row where the unit never was, while all is well: the limits grow slowly to what the residual is there."""
+        residual = value - self.said
+        self.asked, self.over = False, 0
+        self.means = [m + a * (residual - m) for m, a in zip(self.means, SMOOTH, strict=True)]
+        grown = 1.0 + 1.0 / GROWS
+        self.most = [max(most, min(abs(m), most * grown)) for most, m in zip(self.most, self.means, strict=True)]
+
+    def clear(self) -> None:
+        """This forgets what was found: one of those who say it is out of service."""
+        self.asked, self.over, self.peak = False, 0, 0.0
+        self.means = [0.0] * len(SMOOTH)
+
+
+class Parity:
+    """All relations of one unit. `step` once a row of the whole unit; `accused` then says who is odd, and how much.
+
+    `sensor` is the index of the one whose error alone explains what is broken, -1 where there is none; `doubt` says that two
+    could each be it; otherwise what is broken is more than a sensor.
+    """
+
+    __slots__ = (
+        "accused", "agreed", "bank", "doubt", "found", "high", "jurors", "learn_rows", "low", "missing", "rows", "scatter",
+        "sensor", "signals", "since", "watched",
+    )  # fmt: skip
+
+    def __init__(self, signals: int, learn_rows: int) -> None:
+        self.signals = signals
+        self.learn_rows = max(LEAST_ROWS, learn_rows)
+        self.bank = [0.0] * (signals * len(GAINS))
+        self.missing = [HOLD_ROWS + 1] * signals
+        self.rows = 0  # of learning
+        self.low: list[float] = []  # of each signal now, and smoothed over 10 rows
+        self.high: list[float] = []
+        self.scatter: Scatter | None = None
+        self.watched: list[Watched] = []
+        self.jurors: list[Watched] = []
+        self.accused: dict[int, float] = {}  # signal: how far beyond, 1.0 is on the limit
+        self.sensor = -1
+        self.doubt = False
+        self.since = 0  # rows since the first relation broke
+        self.agreed = 0  # times in a row that the same was found
+        self.found = (-1, False)  # sensor, doubt
+
+    def step(self, row: Sequence[float | None], masked: Sequence[bool], well: bool) -> None:
+        """This takes one row of the unit. `well`: nothing is held against anyone, so that it may be learnt from."""
+        self._hear(row)
+        if self.rows < self.learn_rows:
+            if well:
+                self._learn()
+        elif self.watched:
+            self._judge(masked, well)
+
+    def about(self, signal: int) -> Watched | None:
+        """This returns the relation that makes a signal, None where there is none."""
+        return next((each for each in self.watched if each.relation.signal == signal), None)
+
+    def _hear(self, row: Sequence[float | None]) -> None:
+        n, bank, missing = self.signals, self.bank, self.missing
+        middle_gain, slow_gain = GAINS[1:]
+        for i, value in enumerate(row):
+            if value is None or not -1e15 < value < 1e15:
+                missing[i] += 1
+                value = bank[i]
+            elif missing[i]:
+                if missing[i] > HOLD_ROWS:
+                    bank[n + i] = bank[n + n + i] = value
+                missing[i] = 0
+            bank[i] = value
+            bank[n + i] += middle_gain * (value - bank[n + i])
+            bank[n + n + i] += slow_gain * (value - bank[n + n + i])
+
+    def _learn(self) -> None:
+        rows_fit = int(FIT_SHARE * self.learn_rows)
+        n, bank = self.signals, self.bank
+        if self.scatter is None and self.rows == 0:
+            self.scatter = Scatter(n * len(GAINS), rows_fit)
+            self.low, self.high = bank[: 2 * n], bank[: 2 * n]
+        self.rows += 1
+        self.low = [v if v < low else low for v, low in zip(bank, self.low, strict=False)]
+        self.high = [v if v > high else high for v, high in zip(bank, self.high, strict=False)]
+        if self.scatter is not None:
+            self.scatter.hear(bank)
+            if self.rows >= rows_fit:
+                relations, jurors = fit(self.scatter, n)
+                self.watched = [self._watch(relation, self.scatter) for relation in relations]
+                self.jurors = [self._watch(relation, self.scatter) for relation in jurors]
+                self.scatter = None
+            return
+        for each in (*self.watched, *self.jurors):
+            each.calibrate(bank)
+        if self.rows >= self.learn_rows:
+            self.watched = [each for each in self.watched if each.holds(EXPLAINS)]
+            known = {each.relation.signal for each in self.watched}
+            self.jurors = [each for each in self.jurors if each.relation.signal in known and each.holds(HINTS)]
+
+    def _watch(self, relation: Relation, scatter: Scatter) -> Watched:
+        peers = sorted({k % self.signals for k in relation.features})
+        return Watched(relation, scatter.spread(relation.signal), peers)
+
+    def _judge(self, masked: Sequence[bool], well: bool) -> None:
+        bank, missing = self.bank, self.missing
+        strays = self._strays()
+        hidden = {i for i, each in enumerate(masked) if each}
+        outside = [i for i in strays if i not in hidden]
+        for each in (*self.watched, *self.jurors):
+            j = each.relation.signal
+            each.said = each.relation.said(bank)
+            if hidden and not hidden.isdisjoint(each.peers):
+                each.clear()
+            elif missing[j]:
+                each.rest(self.learn_rows)
+            elif not outside or outside == [j]:
+                each.step(
+                    bank[j]
+                )  # a signal that is odd may be anywhere itself: all others are where the relation was learnt
+            elif well:
+                each.explore(bank[j])
+            else:
+                each.rest(self.learn_rows)
+        if well and outside:
+            self._widen(outside)
+        if not any(each.broken for each in self.watched):
+            self.since = self.agreed = 0
+            if self.accused:
+                self.accused, self.sensor, self.doubt = {}, -1, False
+            return
+        self.since += 1
+        if self.since % GATHER_ROWS == 0:
+            self._accuse(*self._explained(set(strays)))
+        elif self.accused:
+            broken = self._broken()
+            top = max(broken.values())
+            self.accused = {i: top if i == self.sensor else broken.get(i, 0.0) for i in self.accused}
+
+    def _broken(self) -> dict[int, float]:
+        return {each.relation.signal: each.ratio() for each in self.watched if each.broken}
+
+    def _strays(self) -> list[int]:
+        """This returns the signals that are outside of what was learnt, or silent."""
+        n, bank, low, high, missing = self.signals, self.bank, self.low, self.high, self.missing
+        out = []
+        for i in range(n):
+            k = n + i
+            edge = EDGE * (high[i] - low[i])
+            if not low[i] - edge <= bank[i] <= high[i] + edge or missing[i] > HOLD_ROWS:
+                out.append(i)
+                continue
+            edge = EDGE * (high[k] - low[k])
+            if not low[k] - edge <= bank[k] <= high[k] + edge:
+                out.append(i)
+        return out
+
+    def _widen(self, outside: Sequence[int]) -> None:
+        """This lets what was learnt grow to where the unit is and is well, by its own width in as many rows as were learnt from."""
+        n, bank = self.signals, self.bank
+        for i in outside:
+            if self.missing[i]:
+                continue
+            for k in (i, n + i):
+                step = (self.high[k] - self.low[k] + STEP_LEAST * abs(self.high[k])) / self.learn_rows
+                self.low[k] = min(self.low[k], max(bank[k], self.low[k] - step))
+                self.high[k] = max(self.high[k], min(bank[k], self.high[k] + step))
+
+    def _accuse(self, sensor: int, doubt: bool) -> None:
+        """This accuses once the same was found several times in a row."""
+        self.agreed = self.agreed + 1 if self.found == (sensor, doubt) else 1
+        self.found = (sensor, doubt)
+        if self.agreed >= AGREED:
+            self.sensor, self.doubt = sensor, doubt
+            broken = self._broken()
+            self.accused = {sensor: max(broken.values())} if sensor >= 0 else broken
+
+    def _explained(self, strays: set[int]) -> tuple[int, bool]:
+        """This returns the sensor whose error alone would break all this and nothing else (-1: none), and whether more could."""
+        asked = [each for each in self.watched if each.asked or each.broken]
+        worst = max(asked, key=Watched.ratio)
+        scale = max(range(len(SMOOTH)), key=lambda k: abs(worst.means[k]) / worst.most[k])
+        seen = [each.means[scale] / each.most[scale] for each in asked]
+        power = math.fsum(v * v for v in seen)
+        shares: list[tuple[float, int]] = []
+        for s in range(self.signals):
+            own = [1.0 if e.relation.signal == s else -e.relation.leans(s, self.signals) for e in asked]
+            signature = [a / each.most[scale] for a, each in zip(own, asked, strict=True)]
+            against = math.fsum(a * a for a in signature)
+            if against > 0.0 and power > 0.0:
+                dot = math.fsum(a * v for a, v in zip(signature, seen, strict=True))
+                shares.append((dot * dot / (against * power), s))
+        shares.sort(reverse=True)
+        best = shares[0][0] if shares else 0.0
+        near = [s for share, s in shares if best >= ONE and share >= best - AHEAD]
+        if len(near) < 2:
+            return (near[0] if near else -1), False
+        left = [s for s in near if s in strays]
+        if len(left) == 1:
+            return left[0], False
+        odd = [e.relation.signal for e in self.jurors if e.relation.signal in near and e.peak >= JUROR]
+        return (odd[0], False) if len(odd) == 1 else (-1, not odd)

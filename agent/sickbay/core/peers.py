@@ -1,0 +1,80 @@
+"""This brings a unit's rows to its relations, and what they find to the parts: what one part's signals say of another's."""
+
+from sickbay.core.channel import Channel, PartRow
+from sickbay.core.parity import Parity
+from sickbay.core.ward import Ward
+
+
+def heard(ward: Ward, row: PartRow, values: list[float | None]) -> None:
+    """This takes a part's row. Once each part has brought its own, or one brings the next, the unit's row is whole."""
+    union = ward.union
+    if union is None:
+        return
+    if row.part.name in union.brought:
+        _step(ward)
+    for place, value in zip(union.places[row.part.name], values, strict=True):
+        union.row[place] = value
+    union.brought[row.part.name] = None
+    if len(union.brought) == len(ward.rows):
+        _step(ward)
+
+
+def _step(ward: Ward) -> None:
+    union = ward.union
+    assert union is not None
+    parity, channels = union.parity, union.channels
+    masked = [c.masked for c in channels]
+    suspect = True in masked or any(r.alarm_rows or r.view.alarm or r.view.sensor_faults for r in ward.rows.values())
+    accused = parity.accused
+    parity.step(union.row, masked, not suspect)
+    union.row = [None] * len(channels)
+    union.brought = {}
+    if accused or parity.accused:
+        told = _told(ward, parity, channels)
+        for i in {*accused, *parity.accused}:
+            for row, place in channels[i].rows:
+                row.view.hint(place, parity.accused[i] if i in told else 0.0)
+
+
+def _told(ward: Ward, parity: Parity, channels: list[Channel]) -> set[int]:
+    """This returns which of the accused count: one sensor, else those of the part where most is broken. One cause, one message."""
+    if parity.sensor >= 0 or len(parity.accused) < 2:
+        return set(parity.accused)
+    if parity.doubt:
+        return {max(parity.accused, key=lambda i: parity.accused[i])}
+    power: dict[str, float] = {}
+    for i, ratio in parity.accused.items():
+        for row, _ in channels[i].rows:
+            power[row.part.name] = power.get(row.part.name, 0.0) + ratio * ratio
+    most = max(power, key=lambda name: power[name])
+    return {i for i in parity.accused if any(row.part.name == most for row, _ in channels[i].rows)}
+
+
+def verdict(ward: Ward, channel: Channel) -> str | None:
+    """This returns whose fault a signal's broken relation is: "sensor", "part" or "doubt"; None where none is broken."""
+    union = ward.union
+    if union is None or channel.spec.name not in union.numbers:
+        return None
+    i, parity = union.numbers[channel.spec.name], union.parity
+    if i not in parity.accused:
+        return None
+    return "sensor" if i == parity.sensor else "doubt" if parity.doubt or parity.sensor >= 0 else "part"
+
+
+def words(ward: Ward, channel: Channel) -> str | None:
+    """This returns a broken relation as a technician would say it; None where the signal has none."""
+    union = ward.union
+    each = (
+        union.parity.about(union.numbers[channel.spec.name])
+        if union is not None and channel.spec.name in union.numbers
+        else None
+    )
+    if union is None or each is None:
+        return None
+    unit = f" {channel.spec.unit}" if channel.spec.unit else ""
+    peers = " and ".join(union.channels[i].spec.name for i in each.peers)
+    value = union.parity.bank[each.relation.signal]
+    return (
+        f"{channel.spec.name} is {value:.4g}{unit}, where {peers} make it {each.said:.4g}{unit}: "
+        f"{each.ratio():.1f} times the limit of what this unit ever showed"
+    )
