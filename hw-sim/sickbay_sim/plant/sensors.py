@@ -5,10 +5,12 @@ ten-euro board: ten bits over the whole range, a pressure transmitter of four ti
 that is sampled without a filter against its own ripple, thermistors, and seconds that never arrive.
 """
 
+import copy
 import math
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 PROFILES = ("clean", "cheap")
 TEN_BITS = 1023
@@ -127,6 +129,7 @@ class Sensors:
         self.chains = {name: as_profile(sensor, profile) for name, sensor in chains.items()}
         self._felt = {name: first[name] for name in chains}
         self._reads: list[tuple[str, Callable[[float], float]]] = []
+        self._streams: dict[str, tuple[str, float, random.Random]] = {}  # what a reader is made of
         self._kept: dict[str, float] = {}
         self._kept_for_s = -1.0
         self._gap = _Gaps(seed) if profile == "cheap" and noisy else None
@@ -134,7 +137,23 @@ class Sensors:
             chance = random.Random(f"sensor {seed} {name}")
             offset = chain.offset * chance.gauss(0, 1)
             kind = chain_of(chains[name]) if profile == "cheap" else "clean"
+            if noisy:
+                self._streams[name] = kind, offset, chance
             self._reads.append((name, _reader(chain, kind, offset, chance) if noisy else _converter(chain)))
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Sensors":
+        """This returns sensors that go on as these would, and take nothing from these: functions are not copied by themselves."""
+        found = copy.copy(self)
+        found._felt, found._kept, found._gap = dict(self._felt), dict(self._kept), copy.deepcopy(self._gap, memo)
+        found._streams = copy.deepcopy(self._streams, memo)
+        found._reads = []
+        for name, read in self._reads:
+            if isinstance(read, _Rippled):
+                found._reads.append((name, copy.deepcopy(read, memo)))
+            else:
+                anew = name in self._streams
+                found._reads.append((name, _reader(self.chains[name], *found._streams[name]) if anew else read))
+        return found
 
     def read(self, truth: Mapping[str, float], dt_s: float) -> dict[str, float]:
         """This returns what the sensors say `dt_s` after they were last read."""
@@ -203,14 +222,22 @@ def _reader(chain: Sensor, kind: str, offset: float, chance: random.Random) -> C
     if kind == "thermistor":
         return lambda value: thermistor_reading(value + offset + noise * gauss(0, 1))
     if kind == "current":
-        phase, beat = chance.uniform(0, math.tau), chance.uniform(0.5, 2.5)
-
-        def against_the_ripple(value: float) -> float:
-            nonlocal phase
-            phase = (phase + beat + 0.7 * gauss(0, 1)) % math.tau
-            return convert(value * (1 + RIPPLE * math.sqrt(2) * math.sin(phase)) + offset + noise * gauss(0, 1))
-
-        return against_the_ripple
+        return _Rippled(chain, offset, chance)
     if noise == 0 and offset == 0:
         return convert
     return plain
+
+
+class _Rippled:
+    """A current's reader, that samples a ripple at moments of its own. An object, so that a copy has a phase of its own."""
+
+    def __init__(self, chain: Sensor, offset: float, chance: random.Random) -> None:
+        self._noise, self._offset, self._chance, self._convert = chain.noise, offset, chance, _converter(chain)
+        self._phase, self._beat = chance.uniform(0, math.tau), chance.uniform(0.5, 2.5)
+
+    def __call__(self, value: float) -> float:
+        gauss = self._chance.gauss
+        self._phase = phase = (self._phase + self._beat + 0.7 * gauss(0, 1)) % math.tau
+        return self._convert(
+            value * (1 + RIPPLE * math.sqrt(2) * math.sin(phase)) + self._offset + self._noise * gauss(0, 1)
+        )
