@@ -52,6 +52,19 @@ def test_the_same_seed_makes_the_same_swarm_in_however_many_processes() -> None:
     assert [_story(run) for run in alone.runs] == [_story(run) for run in one.runs[2:]]
 
 
+def test_how_far_a_device_runs_ahead_changes_nothing() -> None:
+    """Devices take turns for speed's sake alone: what is told, when it arrives, and every count must stay as they are."""
+    plan = dataclasses.replace(PLAN, devices=10, hours=2.0, rates=RATES.times(4.0))
+    near, far = (swarm(dataclasses.replace(plan, ahead_s=ahead_s), processes=1) for ahead_s in (100.0, 900.0))
+    assert near.offered > 5 and near.counts["connections"] > plan.devices
+    assert [_story(run) for run in near.runs] == [_story(run) for run in far.runs]
+    assert [[t.delivered_s for t in run.told] for run in near.runs] == [
+        [t.delivered_s for t in run.told] for run in far.runs
+    ]
+    for name in ("delays_s", "counts", "looks", "kinds", "twice", "peaks", "breaches"):
+        assert getattr(near, name) == getattr(far, name), name
+
+
 def _story(run: Run) -> tuple[object, ...]:
     return run.told, run.truth, run.masked, [(c.at_s, c.kind, c.name) for c in run.changes]
 

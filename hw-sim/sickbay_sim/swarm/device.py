@@ -58,7 +58,10 @@ class Makeup:
 class Device:
     """One device. `at_ms` is always the site's time; the node has its own, which stands still while the device is off."""
 
-    def __init__(self, made: Makeup, agenda: Agenda, shelf: Shelf, books: Books, watch: DeviceWatch, seed: str) -> None:
+    def __init__(
+        self, made: Makeup, number: int, first_row_ms: int, shelf: Shelf, books: Books, watch: DeviceWatch, seed: str
+    ) -> None:
+        self.number, self.agenda, self.row_ms = number, Agenda(), first_row_ms  # when its next row comes
         self.name, self.machine, self.equipment = made.equipment.device, made.machine, made.equipment
         self.way: Way  # set by the site: it needs the device
         self.books, self.watch, self.keeper = books, watch, made.keeper
@@ -67,7 +70,7 @@ class Device:
         self.wall_step_s = 0.0  # what somebody did to its wall clock
         self.epoch_ms = 0  # when the present process began
         self.period_ms = made.period_ms
-        self._made, self._agenda, self._shelf = made, agenda, shelf
+        self._made, self._shelf = made, shelf
         self._chance = random.Random(f"{seed} device {self.name}")
         self._ear: Ear | None = None
         self._lazy: list[Sent] = []
@@ -79,7 +82,7 @@ class Device:
 
     def start(self, at_ms: int) -> None:
         """This is the daemon's start: the node as its journal remembers it, outputs where they belong, then the uplink."""
-        journal = self._shelf.journal(self.name)
+        journal = self._shelf.journal(self.name, self._site_s)
         kept = journal.load()
         self.node = Node(self.equipment, f"{self._chance.getrandbits(24):06x}")
         epochs: list[Epoch] = []
@@ -87,7 +90,7 @@ class Device:
             epochs, memory = times.taken_up(kept)
             notes = self.node.restore(memory)
             assert not notes, f"{self.name}: a snapshot of this very version was not understood: {notes}"
-        self.clock = SwarmClock(self.node.ward.now_ms, epochs, lambda: self._agenda.now_ms, self.wall_s)
+        self.clock = SwarmClock(self.node.ward.now_ms, epochs, lambda: self.agenda.now_ms, self.wall_s)
         self.envelopes = Envelopes(
             self.name,
             self._made.model,
@@ -104,7 +107,6 @@ class Device:
         self._due_ms: int | None = None
         self._kept_ms = at_ms - self._chance.randrange(round(SNAPSHOT_S * 1000))  # not all in one second
         self._every_ms = round(SNAPSHOT_S * 1000)
-        self._next_row_ms = at_ms + self.period_ms
         self._awake_ms = None
         self._retold: dict[str, int] = {}
         self.node.start(self.clock())
@@ -123,19 +125,22 @@ class Device:
         for output in self.equipment.outputs:
             self.machine.switch(output.name, output.fail_on)
 
-    def end(self) -> None:
-        """This puts the journal back, with all that it holds."""
-        if not self.down and self._lazy:
-            self._journal()
-        self._shelf.put_back(self.name)
+    def _site_s(self) -> float:
+        return self.agenda.now_ms / 1000
+
+    def next_ms(self) -> int:
+        """This returns when something is to happen here next."""
+        other_ms = self.agenda.next_ms
+        return self.row_ms if self.row_ms < other_ms else other_ms
 
     # Facts in.
 
-    def period(self, at_ms: int) -> None:
-        """This is one row of the machine, on its way into the node."""
+    def row(self) -> None:
+        """This is the next row of the machine, on its way into the node."""
+        at_ms = self.agenda.now_ms = self.row_ms
+        self.row_ms += self.period_ms
         row = self.machine.row()
         self.rows_fed += 1
-        self._next_row_ms = at_ms + self.period_ms
         if self.keeper is not None:
             self._measure(row, at_ms)
         if self._made.ear is not None:
@@ -172,7 +177,7 @@ class Device:
             self.node.command(Command(order.verb, target, self.clock(), "anna", order.reason, order.for_ms, says=says))
         except OrderRefused:
             self.books.refused_orders += 1
-        self._turn(self._agenda.now_ms)
+        self._turn(self.agenda.now_ms)
 
     def _anybody(self, draw: float) -> str:
         """This returns what a person may mean: a fault that is open, or else, and now and then, anything."""
@@ -190,7 +195,7 @@ class Device:
             self.node.store(
                 well, "" if well else "the journal cannot be written: no space left on device", self.clock()
             )
-            self._turn(self._agenda.now_ms)
+            self._turn(self.agenda.now_ms)
 
     def _measure(self, row: Row, at_ms: int) -> None:
         assert self.keeper is not None
@@ -215,7 +220,7 @@ class Device:
             self._wake_by(due + self.clock.skew_ms)
 
     def _wake_by(self, due_ms: int) -> None:
-        if due_ms >= self._next_row_ms or (self._awake_ms is not None and self._awake_ms <= due_ms):
+        if due_ms >= self.row_ms or (self._awake_ms is not None and self._awake_ms <= due_ms):
             return
         self._awake_ms = due_ms
         process_ms = self.epoch_ms
@@ -225,7 +230,7 @@ class Device:
                 self._awake_ms = None
                 self._turn(at_ms)
 
-        self._agenda.at(due_ms, wake)
+        self.agenda.at(due_ms, wake)
 
     def _carry(self, effects: list[Effect], at_ms: int) -> None:
         """This keeps, acts and tells what the node wants, and what it wants because of that."""
@@ -270,7 +275,7 @@ class Device:
     # The journal.
 
     def _journal(self) -> Journal:
-        journal = self._shelf.journal(self.name)
+        journal = self._shelf.journal(self.name, self._site_s)
         if self._lazy:
             lines, self._lazy = self._lazy, []
             journal.ledger_add(lines, True)
@@ -301,7 +306,7 @@ class Device:
             if not self.down and self._due_ms == due_ms:
                 self._commit([], self._lasting > 0, then_ms)
 
-        self._agenda.at(due_ms, keep)
+        self.agenda.at(due_ms, keep)
 
     def _counted(self, journal: Journal) -> None:
         self.outbox_rows = journal.outbox_rows
@@ -329,7 +334,7 @@ class Device:
         journal = self._journal()
         there = journal.forget(ids, lazy=True)
         self._counted(journal)
-        at_ms = self._agenda.now_ms
+        at_ms = self.agenda.now_ms
         self._soon(at_ms)
         for id_ in there:
             self.node.done(Receipt(id_, self.clock(), True))
@@ -361,7 +366,7 @@ class Device:
                 self._retold[id_] = now
                 self.retold += 1
                 self.node.done(Receipt(f"{id_}.r0", now, False, "the fleet lacks it"))
-        self._turn(self._agenda.now_ms)
+        self._turn(self.agenda.now_ms)
 
     def open_faults(self) -> dict[str, int]:
         """This returns what the device holds open and has told: fault id and revision."""
@@ -377,4 +382,4 @@ class Device:
 
     def wall_s(self) -> float:
         """This returns what the device's wall clock says."""
-        return BIRTH.timestamp() + self._agenda.now_ms / 1000 + self.wall_step_s
+        return BIRTH.timestamp() + self.agenda.now_ms / 1000 + self.wall_step_s

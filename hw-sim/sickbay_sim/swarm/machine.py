@@ -53,7 +53,7 @@ class Machine(Protocol):
 
 
 class Ring:
-    """One patient that many devices share, and its latest row."""
+    """One patient that many devices share, and its rows of the present slice: devices come to them one after another."""
 
     def __init__(self, plant: str, seed: int, profile: str, period_s: float = 1.0) -> None:
         self.period_s = period_s
@@ -61,10 +61,29 @@ class Ring:
         self.plant: Description = PLANTS[plant]
         self.noises = noises(self.plant, profile, self.patient.true_values())
         self.chains = self.patient.sensors.chains
-        self.row: Row = {}
+        self._first = 0  # how many rows were before the slice
+        self._rows: list[tuple[float, Row]] = []
+        self._before = self.patient  # as it was then
 
-    def step(self) -> None:
-        self.row = self.patient.advance(self.period_s)
+    def ahead(self, count: int) -> None:
+        """This begins a slice: from the last row of the one before up to the row of that number, counted from 1."""
+        last = self._first + len(self._rows)
+        self._before, self._first = copy.deepcopy(self.patient), last
+        self._rows = []
+        for _ in range(last, count):
+            row = self.patient.advance(self.period_s)
+            self._rows.append((self.patient.at_s, row))
+
+    def row(self, number: int) -> tuple[float, Row]:
+        """This returns when a row of the slice came, in the machine's seconds, and what it says."""
+        return self._rows[number - self._first - 1]
+
+    def patient_at(self, number: int) -> Patient:
+        """This returns another patient: this one as it was at a row of the slice, or at the last one before."""
+        found = copy.deepcopy(self._before)
+        for _ in range(self._first, number):
+            found.advance(self.period_s)
+        return found
 
 
 def table_of(seed: str) -> list[float]:
@@ -75,7 +94,7 @@ def table_of(seed: str) -> list[float]:
 
 
 class Shared:
-    """A machine that hears its ring's patient as long as nothing befalls its own physics. It is stepped after its ring."""
+    """A machine that hears its ring's patient as long as nothing befalls its own physics."""
 
     def __init__(self, ring: Ring, faults: Sequence[Fault], seed: int, table: Sequence[float]) -> None:
         chance = random.Random(f"unit {seed}")
@@ -92,6 +111,8 @@ class Shared:
         self._place, self._stride = chance.randrange(TABLE), 2 * chance.randrange(TABLE // 2) + 1
         self._chains = [self._chain(name, chance) for name in ring.chains]
         self._begun: list[Illness] = []
+        self._rows = 0
+        self.at_s = ring.patient.at_s
 
     def _acting(self, acts: str) -> list[Fault]:
         return sorted((f for f in self._faults if self._kinds[f.kind].acts == acts), key=lambda f: f.at_s)
@@ -104,18 +125,14 @@ class Shared:
             return name, 1.0, 0.0, 0.0, 1.0, sensor.low, sensor.high
         return name, gain, offset, NOISE * noise, sensor.lsb or 1e-6, sensor.low, sensor.high
 
-    @property
-    def at_s(self) -> float:
-        return self._ring.patient.at_s
-
     def row(self) -> Row:
-        at_s = self._ring.patient.at_s
-        own = self._own
+        self._rows += 1
+        at_s, heard = self._ring.row(self._rows)
+        self.at_s, own = at_s, self._own
         if own is not None:
-            heard: Row = own.advance(self._ring.period_s)
+            heard = own.advance(self._ring.period_s)
             self._perhaps_rejoin(own, at_s)
         else:
-            heard = self._ring.row
             if self._of_physics and at_s >= self._of_physics[0].at_s:
                 self._fork()
         said = self._through_own_sensors(heard)
@@ -149,14 +166,14 @@ class Shared:
     def switch(self, relay: str, on: bool) -> bool:
         if self._own is None:
             if on:
-                return self._ring.patient.contacts(relay) is on
+                return self._ring.patient.contacts(relay) is on  # nobody ever switches or harms the shared one
             self._fork()
         assert self._own is not None
         return self._own.switch(relay, on) is on
 
     def _fork(self) -> None:
         """This gives the device a patient of its own, as the shared one is at this moment."""
-        self._own = copy.deepcopy(self._ring.patient)
+        self._own = self._ring.patient_at(self._rows)
         self._well_s = self.at_s
         for fault in self._of_physics:
             self._own.fall_ill(fault)

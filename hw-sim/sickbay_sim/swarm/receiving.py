@@ -10,8 +10,8 @@ from typing import Any
 from sickbay import wire
 from sickbay_fleet.intake import BATCH_MAX
 from sickbay_fleet.store import Arrived, Store
-from sickbay_sim.swarm.agenda import Agenda
 from sickbay_sim.swarm.broker import Broker
+from sickbay_sim.swarm.under_way import UnderWay
 
 COMMIT_MS = 40  # from a batch's arrival to its commit
 GATHERS_MS = 100  # what comes meanwhile goes along in one batch
@@ -24,7 +24,7 @@ class Receiving:
     def __init__(
         self,
         folder: Path,
-        agenda: Agenda,
+        under_way: UnderWay,
         broker: Broker,
         wall: Callable[[], str],
         committed: Callable[[str, list[str], int], None],
@@ -36,7 +36,7 @@ class Receiving:
         self.erased: set[tuple[str, str]] = set()  # (device, fault): what a restore took away again
         self.erased_messages = 0
         self._path, self._backup = folder / "fleet.db", folder / "yesterday.db"
-        self._agenda, self._broker, self._wall = agenda, broker, wall
+        self._under_way, self._broker, self._wall = under_way, broker, wall
         self._committed = committed
         self._inbox: deque[tuple[bool, Arrived]] = deque()
         self._life = 0
@@ -47,10 +47,11 @@ class Receiving:
 
     def _arrive(self, arrived: Arrived, kept: bool, at_ms: int) -> None:
         self._inbox.append((kept, arrived))
+        self._under_way.hold(arrived.device)
         if not self._draining:
             self._draining = True
             life = self._life
-            self._agenda.at(at_ms + GATHERS_MS, lambda then_ms: self._take(then_ms, life))
+            self._under_way.at(at_ms + GATHERS_MS, lambda then_ms: self._take(then_ms, life), ())
 
     def _take(self, at_ms: int, life: int) -> None:
         """This commits one batch, and then gives its receipts."""
@@ -58,6 +59,7 @@ class Receiving:
             return
         came = [self._inbox.popleft() for _ in range(min(BATCH_MAX, len(self._inbox)))]
         batch = [arrived for _, arrived in came]
+        whom = dict.fromkeys(arrived.device for arrived in batch)
         taken = self.store.take(batch)
         self.taken += len(batch)
         for device, ids in taken.receipts.items():
@@ -79,15 +81,19 @@ class Receiving:
                 if kept and b'"up"' in arrived.payload:
                     say(arrived.device, wire.ReceiptMessage([], digest=True), then_ms)
 
-        self._agenda.at(at_ms + COMMIT_MS, receipts)
+        self._under_way.at(at_ms + COMMIT_MS, receipts, whom)
+        for arrived in batch:
+            self._under_way.release(arrived.device)
         if self._inbox:
-            self._agenda.at(at_ms + COMMIT_MS, lambda then_ms: self._take(then_ms, life))
+            self._under_way.at(at_ms + COMMIT_MS, lambda then_ms: self._take(then_ms, life), ())
         else:
             self._draining = False
 
     def crash(self, at_ms: int) -> None:
         """This is SIGKILL: what was read and not committed is gone, although the broker has its PUBACK."""
         self._life += 1
+        for _, arrived in self._inbox:
+            self._under_way.release(arrived.device)
         self._inbox.clear()
         self._draining = False
         self.there = self._broker.fleet_there = False

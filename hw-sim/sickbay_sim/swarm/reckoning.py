@@ -20,8 +20,9 @@ def reckon(site: "Site", at_ms: int, final: bool = False) -> None:
     _tickets(site, at_ms)
     if final or at_ms % 3_600_000 == 0:
         _once_each(site, at_ms)
-    waiting, most = len(site.agenda), WAITING_MAX_EACH * len(site.devices) + 10_000
-    site.watch.look(BOUNDED, waiting <= most, "the swarm", at_ms, f"{waiting} entries of the agenda, at most {most}")
+    waiting = len(site.under_way) + sum(len(device.agenda) for device in site.devices.values())
+    site.waiting_peak, most = max(site.waiting_peak, waiting), WAITING_MAX_EACH * len(site.devices) + 10_000
+    site.watch.look(BOUNDED, waiting <= most, "the swarm", at_ms, f"{waiting} entries of the agendas, at most {most}")
 
 
 def _nothing_lost(site: "Site", device: Device, at_ms: int) -> None:

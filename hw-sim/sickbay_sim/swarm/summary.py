@@ -7,7 +7,7 @@ import msgspec
 
 from sickbay_sim.record import Run
 from sickbay_sim.swarm.fate import MONTH_S
-from sickbay_sim.swarm.watch import BREACHES_MAX, Breach
+from sickbay_sim.swarm.watch import Breach, earliest
 
 if TYPE_CHECKING:
     from sickbay_sim.swarm.site import Site
@@ -44,7 +44,7 @@ class Lived(msgspec.Struct):
         self.cpu_s += other.cpu_s
         self.breached += other.breached
         self.sites = sorted([*self.sites, *other.sites])
-        self.breaches = sorted([*self.breaches, *other.breaches], key=lambda b: b.at_s)[:BREACHES_MAX]
+        self.breaches = earliest([*self.breaches, *other.breaches])
         self.delays_s += other.delays_s
         self.runs = [*self.runs, *other.runs]
         for mine, its in ((self.kinds, other.kinds), (self.counts, other.counts), (self.looks, other.looks)):
@@ -102,7 +102,7 @@ def lived(site: "Site", runs: list[Run], cpu_s: float) -> Lived:
         peaks={
             "outbox bytes": max(d.outbox_peak for d in devices),
             "snapshot bytes": max(d.snapshot_peak for d in devices),
-            "agenda": site.agenda.peak,
+            "agenda": site.waiting_peak,
             "store bytes": site.receiving.file_bytes(),
         },
         looks=dict(site.watch.looks),

@@ -25,6 +25,7 @@ from sickbay.edge.uplink.waits import Holds
 from sickbay_fleet.store import Arrived
 from sickbay_sim.swarm.agenda import Act, Agenda
 from sickbay_sim.swarm.broker import Broker
+from sickbay_sim.swarm.under_way import UnderWay
 
 OUT, HALF_OPEN, REFUSED, SLOW = "out", "half_open", "refused", "slow"
 KINDS = (OUT, HALF_OPEN, REFUSED, SLOW)
@@ -50,6 +51,8 @@ class Sender(Protocol):
     """What the uplink needs of its device."""
 
     name: str
+    number: int
+    agenda: Agenda
 
     def pending(self, limit: int) -> Sequence[OutboxRow]: ...
 
@@ -72,14 +75,21 @@ class Way:
     """One device's uplink and link."""
 
     def __init__(
-        self, device: Sender, agenda: Agenda, broker: Broker, chance: random.Random, timing: Timing, loses_per_h: float
+        self,
+        device: Sender,
+        under_way: UnderWay,
+        broker: Broker,
+        chance: random.Random,
+        timing: Timing,
+        loses_per_h: float,
     ) -> None:
         self.connected = False
         self.up_ms = 0  # since when the connection stands
         self.blemish_ms = -(10**9)  # when the link last swallowed or refused something without breaking
         self.connections = self.sent = self.refused = 0
         self.spell: str | None = None
-        self._device, self._agenda, self._broker, self._chance, self._timing = device, agenda, broker, chance, timing
+        self._device, self._agenda, self._chance, self._timing = device, device.agenda, chance, timing
+        self._broker, self._under_way = broker, under_way
         self._loses_per_h = loses_per_h
         self._backoff = Backoff(timing.backoff_first_s, timing.backoff_max_s, chance.random)
         self._begin_afresh()
@@ -153,13 +163,13 @@ class Way:
     def _gone(self, at_ms: int, notices_ms: int) -> None:
         """This lets the broker publish the last will."""
         self.connected = self._busy = False
-        self._broker.detached(self._device.name)
+        self._hand(lambda then_ms: self._broker.detached(self._device.name), at_ms)
         gone = msgspec.json.encode({**msgspec.json.decode(self._device.birth()), "state": "gone"})
         life = self._life
 
         def will(then_ms: int) -> None:
             if life == self._life and self._broker.up and not self.connected:
-                self._broker.publish(Arrived(self._device.name, "state", gone), then_ms)
+                self._publish(Arrived(self._device.name, "state", gone), then_ms)
 
         self._agenda.at(at_ms + notices_ms, will)
 
@@ -168,6 +178,13 @@ class Way:
             life = self._life
             wait_ms = round(self._backoff.next_s() * 1000)
             self._agenda.at(at_ms + wait_ms, lambda then_ms: self._connect(then_ms) if life == self._life else None)
+
+    def _hand(self, act: Act, at_ms: int) -> None:
+        """This does something at the broker, at this very moment, of which the device may be ahead of the site."""
+        self._under_way.at(at_ms, act, (self._device.name,), self._device.number)
+
+    def _publish(self, arrived: Arrived, at_ms: int) -> None:
+        self._hand(lambda then_ms: self._broker.publish(arrived, then_ms), at_ms)
 
     def _latency_ms(self) -> int:
         slow = self._chance.randrange(SLOW_MS) if self.spell == SLOW else 0
@@ -203,7 +220,7 @@ class Way:
             life = self._life
             holds_ms = round(self._chance.expovariate(self._loses_per_h / 3.6e6))
             self._agenda.at(at_ms + holds_ms, lambda then_ms: self.lost(then_ms) if life == self._life else None)
-        self._broker.attached(device.name, self._hear, at_ms)
+        self._hand(lambda then_ms: self._broker.attached(device.name, self._hear, then_ms), at_ms)
         birth = device.birth()
         will = msgspec.json.encode({**msgspec.json.decode(birth), "state": "gone"})
         lines = [self._line("up/state", will, "state.will"), self._line("up/state", birth, "state.up")]
@@ -311,13 +328,14 @@ class Way:
 
         def arrive(then_ms: int) -> None:
             if self._broker.up and (life == self._life or (survives and not self.connected)):
-                self._broker.publish(arrived, then_ms)
+                self._publish(arrived, then_ms)
 
         self._agenda.at(arrives_ms, arrive)
         return answer_ms
 
     def _hear(self, payload: bytes, at_ms: int) -> bool:
         """This takes a message from the broker; returns whether it was there to be heard."""
+        assert at_ms >= self._agenda.now_ms, f"{self._device.name} had run ahead of what it hears"
         if not self.connected or self.spell in (HALF_OPEN, OUT):
             return False
         life = self._life

@@ -37,6 +37,11 @@ class Breach:
     saw: str
 
 
+def earliest(breaches: list[Breach]) -> list[Breach]:
+    """This returns those that are kept in words, whoever saw them first."""
+    return sorted(breaches, key=lambda b: (b.at_s, b.device, b.invariant))[:BREACHES_MAX]
+
+
 class Watch:
     """What was looked at, how often, and what was seen."""
 
@@ -51,9 +56,9 @@ class Watch:
         self.looks[invariant] += 1
         if not held:
             self.count += 1
-            if (invariant, device) not in self._seen and len(self.breaches) < BREACHES_MAX:
+            if (invariant, device) not in self._seen:
                 self._seen.add((invariant, device))
-                self.breaches.append(Breach(invariant, device, at_ms / 1000, saw))
+                self.breaches = earliest([*self.breaches, Breach(invariant, device, at_ms / 1000, saw)])
         return held
 
 
