@@ -2,7 +2,8 @@
 
 import msgspec
 
-from sickbay.core import casework, marks, telling
+from sickbay.core import aftermath, casework, marks, telling
+from sickbay.core.case import Case
 from sickbay.core.channel import PartRow
 from sickbay.core.diagnosis import ACCUSED, part_anomaly
 from sickbay.core.equipment import Part
@@ -25,6 +26,7 @@ def follow(ward: Ward, row: PartRow) -> None:
     if not row.view.alarm:
         row.alarm_rows = 0
         row.settled = row.abrupt = row.common = False
+        aftermath.forget(row)
         casework.judge(ward, name, "anomaly", Result.PASSED)
         return
     if row.alarm_rows == 0:
@@ -33,9 +35,12 @@ def follow(ward: Ward, row: PartRow) -> None:
         row.alarm_ms = ward.now_ms
         ward.emit("verdict", name, **{"class": "anomaly", "score": round(row.view.score, 3)})
     row.alarm_rows += 1
+    aftermath.follow(row)
     case = ward.triage.open_case((name, "anomaly"))
     if case is not None:
         case.reached = max(case.reached, row.view.score)
+    if _ebbs(ward, row, case):
+        return
     blame = row.view.blame()
     if row.alarm_rows <= ABRUPT_ROWS and max(blame, default=0.0) >= ABRUPT:
         row.abrupt = True
@@ -48,8 +53,40 @@ def follow(ward: Ward, row: PartRow) -> None:
         _diagnose(ward, row)
 
 
+def _ebbs(ward: Ward, row: PartRow, case: Case | None) -> bool:
+    """This returns whether the alarm is only what is left of a fault that is over: it ends by itself, or counts again."""
+    if row.ebbs:
+        row.ebbs = aftermath.heads_home(row)
+        if not row.ebbs:
+            row.settled = False
+        return row.ebbs
+    if case is None or case.layer != "part" or not case.is_failing or not case.accused:
+        return False
+    if aftermath.is_odd(row, case.accused) or not aftermath.heads_home(row):
+        return False
+    # What broke is well again, and what it warmed or cooled, or what else followed it, is on its way.
+    row.ebbs = True
+    casework.judge(ward, row.part.name, "anomaly", Result.PASSED)
+    return True
+
+
+def _swayed(ward: Ward, row: PartRow) -> bool:
+    """This returns whether the alarm is what a person's order does to the rest of the machine: nobody need be told of it.
+
+    An essential part is never muted so. What began under the order is given its way home after it.
+    """
+    if row.part.essential:
+        return False
+    rest = [(r, ward.quarantine.records[r.part.name]) for r in ward.rows.values() if r is not row]
+    if any(r.paused and record.held and row.alarm_ms >= record.since_ms for r, record in rest):
+        row.swayed = True
+        return True
+    row.swayed = row.swayed and (any(r.trial_ms is not None for r, _ in rest) or aftermath.heads_home(row))
+    return row.swayed
+
+
 def _diagnose(ward: Ward, row: PartRow) -> None:
-    if _held_back(ward, row):
+    if _swayed(ward, row) or _held_back(ward, row):
         row.settled = False
         return
     waited = row.alarm_rows >= ward.equipment.policy.corroborate_rows

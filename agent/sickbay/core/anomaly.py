@@ -153,6 +153,11 @@ class PartView:
         """This returns how far a signal's means over 3 to 40 rows have gone, in deviations of a single reading."""
         return max((abs(v) for v in self._charts[index].statistics()[1:4]), default=0.0) if self._charts else 0.0
 
+    def away(self, index: int) -> float:
+        """This returns how far a signal's mean over 40 rows is from home, in units of its limit."""
+        chart = self._charts[index] if self._charts else None
+        return 0.0 if chart is None else abs(chart.slow - chart.level) * chart.g_slow
+
     def moved(self, index: int) -> bool:
         """This returns whether a signal has gone elsewhere, as its mean over 10 or 40 rows says, and not only twitched."""
         if self._learnt is None:
@@ -230,6 +235,11 @@ class PartView:
     def any_masked(self) -> bool:
         """This returns whether any signal is out of the score now."""
         return True in self._masked
+
+    def settle(self) -> None:
+        """This takes up the levels anew that were held while another part's fault swayed this one."""
+        for chart in self._charts:
+            chart.settle()
 
     def rest(self) -> None:
         """This ends an alarm and starts the charts from their levels: the part was off, and is on again."""

@@ -38,6 +38,7 @@ class Case(msgspec.Struct):
     waits: bool = False  # its next message was put off by the budget, and counted
     closed_ms: int | None = None
     clear_ms: int | None = None  # since when its fault is gone; None: it is failing
+    accused: tuple[str, ...] = ()  # of a part: the signals that were odd when it opened
     away_ms: int = 0  # the longest that its fault was gone before it came back
     reached: float = 0.0  # the farthest that what was judged by a score went beyond its limit
     feedback: str = ""  # what a person said of it

@@ -1,9 +1,9 @@
-"""This turns results into cases: it qualifies, finds the root, opens, keeps, and closes."""
+"""This turns results into cases: it qualifies, finds the root, opens, and keeps. What is over is closed by closing.py."""
 
-from sickbay.core import fault, isolating, story, telling
+from sickbay.core import aftermath, fault, isolating, story, telling
 from sickbay.core.case import Case, Overlay
 from sickbay.core.classes import CLASSES, LINE_SYMPTOMS, SENSOR_CHECKS
-from sickbay.core.diagnosis import Finding
+from sickbay.core.diagnosis import ACCUSED, Finding
 from sickbay.core.fault import Change, Entry, Memory, Result
 from sickbay.core.quarantine import OUT_OF_SERVICE
 from sickbay.core.reading import Receipt
@@ -12,11 +12,6 @@ from sickbay.core.ward import Ward
 CONSEQUENCE = 10  # times the rows that peers are given: how long one part's fault may take to show in another
 SWAYED = ("disagreement", "shift", "noise")  # sensor faults that a sagging supply gives to many sensors at once
 NO_FRAMES = "no frames come"  # what is said of a line whose port answers and whose signals are all silent
-LEAVES = 5  # probations for which surroundings that are well again may still show in a part before it speaks for itself
-RETURNS = (
-    3  # times the longest that a fault was away so far: intervals of what comes and goes scatter as chance does ...
-)
-RETURNS_MOST = 10  # ... and so many probations at most
 UNHURRIED = ("stuck", "noise", "spikes")  # sensor faults that a part's fault can imitate
 
 
@@ -59,11 +54,11 @@ def _failed(ward: Ward, target: str, class_: str, finding: Finding) -> None:
     if root is not None:
         ward.emit("verdict", target, **{"class": class_, "symptom_of": root.id})
     else:
-        _speaks(ward, case)
+        speaks(ward, case)
     ward.soon(case.due_ms)
 
 
-def _speaks(ward: Ward, case: Case) -> None:
+def speaks(ward: Ward, case: Case) -> None:
     """This lets a case that nothing else explains act: mute what it explains, be noted, isolate."""
     _take_over(ward, case)
     ward.emit("fault", case.id, **telling.gist_of(ward, case))
@@ -118,10 +113,17 @@ def _case(ward: Ward, fault_id: str, entry: Entry, finding: Finding, root: Case 
         counter_evidence=list(finding.counter),
         next_step=CLASSES[finding.class_].next_step,
         overlay=Overlay(suppressed_by=root.id if root is not None else None),
+        accused=_accused(ward, entry),
         part=next((p.name for p in ward.equipment.parts if finding.target in (p.name, *p.signals)), None),
         signals=tuple(signals),
         frame={name: list(ward.channels[name].ring) for name in signals},
     )
+
+
+def _accused(ward: Ward, entry: Entry) -> tuple[str, ...]:
+    """This returns the signals that speak against a part now."""
+    row = ward.rows.get(entry.target)
+    return () if row is None else tuple(w.signal for w in telling.witnesses(ward, row) if w.blame >= ACCUSED)
 
 
 def _concerned(ward: Ward, finding: Finding) -> list[str]:
@@ -160,6 +162,8 @@ def _is_root(ward: Ward, case: Case, finding: Finding) -> bool:
         return channel is not None and channel.spec.source == case.target
     if case.layer == "part" and case.is_failing and finding.class_ in UNHURRIED and _is_essential(ward, case.target):
         return True  # what the machine does as it fails looks stuck, or noisy, in every part
+    if case.layer == "surroundings" and case.is_failing and _came_slowly(ward, finding):
+        return case.class_ == "anomaly"  # what most of the device felt at once reaches the rest of it slowly
     if case.layer == "surroundings" and (finding.layer == "surroundings" or finding.class_ in SWAYED):
         return case.is_failing and (case.class_ == finding.class_ or case.class_ == "anomaly")
     return (
@@ -169,6 +173,11 @@ def _is_root(ward: Ward, case: Case, finding: Finding) -> bool:
 
 def _is_essential(ward: Ward, part: str) -> bool:
     return part in ward.rows and ward.rows[part].part.essential
+
+
+def _came_slowly(ward: Ward, finding: Finding) -> bool:
+    row = ward.rows.get(finding.target)
+    return row is not None and finding.class_ == "anomaly" and not row.abrupt
 
 
 def _only_mute(ward: Ward, garbage: Case, source: str) -> bool:
@@ -234,7 +243,7 @@ def cleared(ward: Ward, case: Case) -> None:
     case.clear_ms = ward.now_ms
     ward.soon(ward.now_ms + ward.equipment.policy.probation_ms)
     record = ward.record_of(case)
-    if record is not None and not _ill(ward, case.target):
+    if record is not None and not is_ill(ward, case.target):
         if record.state in OUT_OF_SERVICE:
             isolating.moved(ward, ward.quarantine.healthy(case.target, ward.now_ms))
         else:
@@ -272,44 +281,12 @@ def show_anew(ward: Ward, name: str) -> None:
     row_of = ward.rows.get(name)
     if row_of is not None:
         row_of.alarm_rows, row_of.settled = 0, False
+        aftermath.forget(row_of)
     ward.soon(ward.now_ms + 1)
 
 
-def _ill(ward: Ward, target: str) -> bool:
+def is_ill(ward: Ward, target: str) -> bool:
     return any(c.is_failing for c in ward.cases_of(target))
-
-
-def close_cases(ward: Ward, now: int) -> None:
-    """This closes what is over: its fault gone for a probation, its target back in service."""
-    for case in ward.triage.open_cases():
-        if case.clear_ms is None:
-            continue
-        record = ward.record_of(case)
-        held = record is not None and record.state in OUT_OF_SERVICE
-        released = record is not None and record.by == "released"
-        if held or (not released and now - case.clear_ms < _patience_ms(ward, case)):
-            continue
-        if record is not None and not _ill(ward, case.target):
-            # Whether or not its case may close: an ack that is missing keeps nothing from service.
-            isolating.moved(ward, ward.quarantine.healthy(case.target, now))
-        if ward.triage.close(case, now):
-            ward.emit("fault", case.id, state="closed", target=case.target)
-            for other in ward.triage.orphans(case):
-                _speaks(ward, other)
-                ward.changed(other)
-
-
-def _patience_ms(ward: Ward, case: Case) -> int:
-    """This returns how long a fault must be gone before its case closes: what came back before may stay away as long again."""
-    probation_ms = ward.equipment.policy.probation_ms
-    returns_ms = min(RETURNS * case.away_ms, RETURNS_MOST * probation_ms)
-    return max(probation_ms * (LEAVES if _lingers(ward, case) else 1), returns_ms)
-
-
-def _lingers(ward: Ward, case: Case) -> bool:
-    """This returns whether what shook most parts still shows in one of them: it leaves them one after the other."""
-    mine = (c for c in ward.triage.open_cases() if c.overlay.suppressed_by == case.id)
-    return case.layer == "surroundings" and any(c.is_failing for c in mine)
 
 
 def driven(ward: Ward, receipt: Receipt) -> None:

@@ -67,7 +67,9 @@ class PartRow:
         "alarm_ms",
         "alarm_rows",
         "at_ms",
+        "aways",
         "common",
+        "ebbs",
         "full",
         "members",
         "opened_ms",
@@ -81,6 +83,7 @@ class PartRow:
         "sensor_waits",
         "settled",
         "shifted",
+        "swayed",
         "trial_ms",
         "view",
         "well_rows",
@@ -105,6 +108,11 @@ class PartRow:
         self.common = False  # it rose slowly, together with other parts
         self.abrupt = False  # the present alarm rose within a few rows
         self.settled = False  # the present alarm has its diagnosis
+        self.aways: list[
+            list[float]
+        ] = []  # of each member since the alarm rose: farthest, nearest since, rows since that
+        self.ebbs = False  # the present alarm is only what is left of a fault that is over
+        self.swayed = False  # the present alarm rose while a person had another part out of service
         self.shifted: dict[int, None] = {}  # members that left their normal alone
         self.sensor_failing: dict[tuple[int, str], None] = {}
         self.sensor_waits: dict[tuple[int, str], int] = {}  # rows in a row for which the view has found it

@@ -216,6 +216,12 @@ class Chart:
         self.leap = self.spikes = self.z = self.score = 0.0
         self.run = self.burst = self.spiked = self.mark = 0
 
+    def settle(self) -> None:
+        """This takes up anew a level that was held for long, unless the signal is farther off than it may have wandered."""
+        wandered = math.sqrt(min(WANDERED_MOST, 1.0 + self.held * self.drift))
+        if abs(self.slow - self.level) * self.g_slow < wandered:
+            self.level, self.held = self.slow, 0
+
     def statistics(self) -> tuple[float, float, float, float, float]:
         """This returns the signed statistics behind the score, in the order of TIMESCALES."""
         level = self.level

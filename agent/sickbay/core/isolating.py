@@ -1,5 +1,6 @@
 """This carries out what the quarantine decides: masks, stand-ins, and orders to outputs."""
 
+from sickbay.core import aftermath
 from sickbay.core.case import Case
 from sickbay.core.channel import Channel, PartRow
 from sickbay.core.classes import CLASSES
@@ -102,6 +103,7 @@ def _part_moved(ward: Ward, row: PartRow, move: Move) -> None:
         row.paused = False
         row.view.rest()
         row.alarm_rows, row.settled = 0, False
+        aftermath.forget(row)
         row.trial_ms = ward.now_ms + ward.equipment.policy.trial_ms
         row.well_rows = 0
         ward.quarantine.records[row.part.name].ill = True  # until it has shown that it is well

@@ -69,19 +69,9 @@ _STRUCTS: dict[str, type[msgspec.Struct]] = {
 }
 _ENUMS: dict[str, type[Enum]] = {c.__name__: c for c in (Memory, State, Quality)}
 _CHANNEL = (
-    "value",
-    "at_ms",
-    "quality",
-    "failing",
-    "silent",
-    "masked",
-    "missed",
-    "substitute",
-    "estimate",
-    "ring",
-    "trend",
-    "checks",
-)
+    "value", "at_ms", "quality", "failing", "silent", "masked", "missed", "substitute",
+    "estimate", "ring", "trend", "checks",
+)  # fmt: skip
 _ROW = (
     "row",
     "seen",
@@ -95,9 +85,12 @@ _ROW = (
     "sensor_failing",
     "sensor_waits",
     "abrupt",
+    "aways",
     "common",
+    "ebbs",
     "relations",
     "shifted",
+    "swayed",
     "view",
     "well_rows",
 )

@@ -6,7 +6,7 @@ restored from its snapshot goes on as if it had never stopped.
 
 from collections.abc import Mapping, Sequence
 
-from sickbay.core import afar, casework, intake, isolating, lines, memory, orders, parts, telling
+from sickbay.core import afar, casework, closing, intake, isolating, lines, memory, orders, parts, telling
 from sickbay.core.baseline import Learnt
 from sickbay.core.diagnosis import Finding
 from sickbay.core.effects import Effect
@@ -99,7 +99,7 @@ class Node:
         isolating.moved(ward, ward.quarantine.tick(now))
         isolating.tend(ward, now)
         afar.tick(ward, now)
-        casework.close_cases(ward, now)
+        closing.close_cases(ward, now)
         if now - ward.cycle_ms >= ward.equipment.policy.cycle_ms:
             casework.end_cycle(ward)
         ward.effects += ward.triage.due(

@@ -1,6 +1,6 @@
 """This follows the parts: rows that fill up, what their view says, stand-ins, trials, and shifted sensors on their way back."""
 
-from sickbay.core import alarms, casework, isolating, lines, marks, peers
+from sickbay.core import aftermath, alarms, casework, isolating, lines, marks, peers
 from sickbay.core.channel import PartRow
 from sickbay.core.effects import Question
 from sickbay.core.fault import Result
@@ -67,9 +67,11 @@ def _trial(ward: Ward, row: PartRow) -> None:
     assert row.trial_ms is not None
     if row.view.alarm:
         row.well_rows = 0
-        if ward.now_ms >= row.trial_ms:
+        aftermath.follow(row)
+        if ward.now_ms >= row.trial_ms and not aftermath.heads_home(row):
             row.trial_ms = None  # it had its time: from now on its alarm counts again
         return
+    aftermath.forget(row)
     row.well_rows += 1
     if row.well_rows >= WELL_ROWS:
         row.trial_ms = None
