@@ -84,6 +84,28 @@ def test_what_is_no_wear_gives_no_time_left(name: str, value: Callable[[int], fl
     assert watched(value, 48, 60) == []
 
 
+def test_what_comes_and_goes_meets_its_limit_with_its_peaks() -> None:
+    """A compressor rests half of the time: its mean stays far below the limit that its peaks are about to reach."""
+
+    def running(s: int) -> float:
+        peak = 40.0 if s < 30 * HOUR_S else 40 + 3.0 * (s / HOUR_S - 30)
+        return peak if s % 900 < 300 else 10.0
+
+    first = watched(running, 44, 80)[0]
+    assert first.peaks
+    assert first.level == pytest.approx(running(first.at_ms // 900_000 * 900), abs=4.0)
+    assert first.earliest_ms <= (30 + 40 / 3.0) * 3.6e6 - first.at_ms <= 1.1 * first.latest_ms
+
+
+def test_peers_that_go_their_way_as_well_are_seen_to() -> None:
+    """Whether the machine wears or its sensor drifts hangs on what else moves."""
+    for slope, moves in ((0.0, False), (5.0, True), (-5.0, True)):
+        chance, trend = random.Random(1), Trend()
+        for s in range(0, 3 * HOUR_S, 5):
+            trend.add(s * 1000, 40 + slope * max(0, s - 2 * HOUR_S) / HOUR_S + chance.gauss(0, 0.5))
+        assert trend.moves(HOUR_S * 1000) is moves
+
+
 def test_the_past_is_bounded() -> None:
     """Months of readings must fit a small device."""
     trend = Trend(finest_ms=1)
@@ -97,9 +119,9 @@ def test_the_past_is_bounded() -> None:
 def test_a_trend_that_was_told_is_back_only_where_it_set_out_from() -> None:
     """Wear that stands still is still wear: only a repair ends it."""
     trend = Trend()
-    trend.started[True] = 45.0
-    for s, value in [*((s, 60.0) for s in range(0, 300, 5)), *((s, 44.0) for s in range(300, 600, 5))]:
+    trend.tell(TimeLeft(0, 1, 2, 3, limit=80.0, level=60.0, per_hour=15.0, over_ms=3_600_000))
+    for s, value in [*((s, 60.0) for s in range(0, 3600, 5)), *((s, 44.0) for s in range(3600, 7200, 5))]:
         trend.add(s * 1000, value)
-        if s == 295:
+        if s == 3595:
             assert not trend.is_back(True)
     assert trend.is_back(True)

@@ -9,6 +9,8 @@ from sickbay.core.trend import TimeLeft
 from sickbay.core.ward import Ward
 
 MOVES_TOO = 0.5 * ACCUSED  # of its own limit: a peer that far out speaks for the part and against the sensor
+AGAIN = 0.25  # of the time that was left when it was told: when it is told again
+NEAR_MS = 120_000  # nobody is told again of what is minutes away
 
 
 def heard(ward: Ward, channel: Channel, value: float) -> None:
@@ -31,16 +33,17 @@ def _look(ward: Ward, channel: Channel, limit: float, upward: bool) -> None:
         trend.started.pop(upward, None)
         casework.judge(ward, name, "wear", Result.PASSED)
     elif left is not None and left.likely_ms <= ward.equipment.policy.warn_ahead_ms >> ward.bars.level(name, "wear"):
-        says = words(channel, left)
-        told = case or _case_of_part(ward, channel)
+        told = case or _case_of_part(ward, channel) or _cause(ward, left)
+        if told is None:
+            trend.tell(left)
+            casework.judge(ward, name, "wear", Result.FAILED, _finding(ward, channel, left))
+            told = ward.triage.open_case((name, "wear"))
+        elif told.layer == "unknown":
+            finding = _finding(ward, channel, left)
+            if finding.layer == "part" and finding.target == told.target:  # what else moves has made its cause clear
+                casework.judge(ward, *told.origin, Result.FAILED, finding)
         if told is not None:
-            _add(ward, told, left, says)
-            return
-        trend.started[upward] = left.level - left.per_hour * left.over_ms / 3.6e6
-        casework.judge(ward, name, "wear", Result.FAILED, _finding(ward, channel, says))
-        opened = ward.triage.open_case((name, "wear"))
-        if opened is not None:
-            _add(ward, opened, left, says)
+            _add(ward, told, left, words(channel, left))
 
 
 def words(channel: Channel, left: TimeLeft) -> str:
@@ -48,8 +51,11 @@ def words(channel: Channel, left: TimeLeft) -> str:
     spec = channel.spec
     unit = f" {spec.unit}" if spec.unit else ""
     moves = f"{'rises' if left.per_hour > 0 else 'falls'} by {abs(left.per_hour):.2g}{unit} an hour"
+    stands = "is at" if not left.peaks else "peaks at" if left.per_hour > 0 else "falls as low as"
     when = f"in about {span(left.likely_ms)} ({span(left.earliest_ms)} to {span(left.latest_ms)})"
-    return f"{spec.name} is at {left.level:.4g}{unit} and {moves}: it reaches its limit of {left.limit:g}{unit} {when}"
+    return (
+        f"{spec.name} {stands} {left.level:.4g}{unit} and {moves}: it reaches its limit of {left.limit:g}{unit} {when}"
+    )
 
 
 def span(ms: int) -> str:
@@ -61,18 +67,22 @@ def span(ms: int) -> str:
     return f"{hours:.2g} h" if hours < 48 else f"{hours / 24:.2g} days"
 
 
-def _finding(ward: Ward, channel: Channel, says: str) -> Finding:
+def _finding(ward: Ward, channel: Channel, left: TimeLeft) -> Finding:
     """This returns whose wear it is: the part's where a peer moves too, unknown where the sensor moves alone."""
-    name = channel.spec.name
+    name, says = channel.spec.name, words(channel, left)
     row = next((row for row, _ in channel.rows), None)
     if row is None:
         return Finding("unknown", name, "wear", (says,), ("it belongs to no part: nothing else can say why",))
     blame = row.view.blame()
-    peers = [(c.spec.name, blame[i]) for i, c in enumerate(row.members) if c is not channel and not c.masked]
-    moved = tuple(f"{peer} has moved too" for peer, b in peers if b >= MOVES_TOO)
-    calm = tuple(f"{peer} is as usual" for peer, b in peers if b < MOVES_TOO)
+    moved: list[str] = []
+    calm: list[str] = []
+    for i, peer in enumerate(row.members):
+        if peer is channel or peer.masked:
+            continue
+        too = blame[i] >= MOVES_TOO or (peer.trend is not None and peer.trend.moves(left.over_ms))
+        (moved if too else calm).append(f"{peer.spec.name} {'has moved too' if too else 'is as usual'}")
     if moved:
-        return Finding("part", row.part.name, "wear", (says, *moved), calm)
+        return Finding("part", row.part.name, "wear", (says, *moved), tuple(calm))
     return Finding("unknown", row.part.name, "wear", (says,), (*calm, f"it may be {name} itself that drifts"))
 
 
@@ -88,12 +98,21 @@ def _case_of_part(ward: Ward, channel: Channel) -> Case | None:
     return next((c for c in open_ if c.target in parts and c.layer in ("part", "unknown")), None)
 
 
+def _cause(ward: Ward, left: TimeLeft) -> Case | None:
+    """This returns the open case of another part that was ill before this trend began: what follows from it is its story."""
+    since = ward.now_ms - left.over_ms
+    open_ = (c for c in ward.triage.open_cases() if c.is_failing and c.overlay.suppressed_by is None)
+    return next((c for c in open_ if c.layer == "part" and c.target in ward.rows and c.onset_ms <= since), None)
+
+
 def _add(ward: Ward, case: Case, left: TimeLeft, says: str) -> None:
-    """This puts the time left into a case. It is worth another message each time it has halved."""
-    case.outlook = says
+    """This puts the time left into a case. It is worth another message once a quarter of it is left, or a limit comes sooner."""
+    limit_ms = ward.now_ms + left.likely_ms
+    if case.limit_ms is not None and case.limit_ms > ward.now_ms and limit_ms > case.limit_ms + left.likely_ms:
+        return  # another limit is nearer
+    case.outlook, case.limit_ms = says, limit_ms
     if case.class_ == "wear":
         case.evidence = [says, *case.evidence[1:]]
-    halvings = max(0, (3_600_000 * 1024 // max(left.likely_ms, 1)).bit_length())
-    if case.outlook_step is None or halvings > case.outlook_step:
-        case.outlook_step = halvings
+    if case.outlook_step is None or NEAR_MS <= left.likely_ms <= AGAIN * case.outlook_step:
+        case.outlook_step = left.likely_ms
         ward.changed(case)

@@ -43,7 +43,8 @@ class Case(msgspec.Struct):
     reached: float = 0.0  # the farthest that what was judged by a score went beyond its limit
     feedback: str = ""  # what a person said of it
     outlook: str = ""  # the time left until a limit, where a trend can tell
-    outlook_step: int | None = None  # how often it has halved: each time is worth a message
+    outlook_step: int | None = None  # how long it was, in milliseconds, when that was last worth a message
+    limit_ms: int | None = None  # when the limit is likely reached
     part: str | None = None  # the part it concerns, for the frame and the words
     signals: tuple[str, ...] = ()  # whose window stands in the freeze frame
     frame: dict[str, list[tuple[int, float | None]]] = {}  # the window before

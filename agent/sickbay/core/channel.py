@@ -52,11 +52,17 @@ class Channel:
         self.missed = False  # a row was closed without it since it last spoke
         self.substitute: str | None = None
         self.estimate: tuple[float, float] | None = None  # value and standard error, where no other signal can stand in
-        limited = spec.limit_low is not None or spec.limit_high is not None
-        self.trend = Trend(max(FINEST_MS, 4 * spec.every_ms)) if limited else None
+        self.trend: Trend | None = None
         self.rows: list[tuple[PartRow, int]] = []  # where its readings go
         self.twins: Twins | None = None  # those that measure the same thing
         self.ring: deque[tuple[int, float | None]] = deque(maxlen=RING)
+        if spec.limit_low is not None or spec.limit_high is not None:
+            self.follow()
+
+    def follow(self) -> None:
+        """This has its slow change followed."""
+        if self.trend is None:
+            self.trend = Trend(max(FINEST_MS, 4 * self.spec.every_ms))
 
 
 class PartRow:

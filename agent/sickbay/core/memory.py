@@ -267,6 +267,8 @@ def _channel(ward: Ward, channel: Channel, state: dict[str, Any]) -> list[str]:
             and len(kept) == len(_CHANNEL)
             and _alike(kept["checks"], channel.checks)
         ):
+            if channel.trend is None or not _alike(kept["trend"], channel.trend):
+                kept["trend"] = channel.trend
             for attribute, value in kept.items():
                 setattr(channel, attribute, value)
             active = [(bit, (name, class_)) for bit, class_ in state["active"][name]]

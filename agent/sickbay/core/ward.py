@@ -75,6 +75,9 @@ class Ward:
         row = PartRow(part, members, view)
         for i, channel in enumerate(members):
             channel.rows.append((row, i))
+        if any(c.trend is not None for c in members):  # its peers must say whether the part wears or the sensor drifts
+            for channel in members:
+                channel.follow()
         return row
 
     def _groups(self) -> list[Twins]:
