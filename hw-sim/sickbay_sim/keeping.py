@@ -1,5 +1,6 @@
 """This keeps the record of a run in process: the node's effects and the machine's rows, in story seconds."""
 
+import math
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -36,6 +37,7 @@ class Keeper:
         self._zero_ms = zero_ms
         self._keep_rows = keep_rows
         self._signals = [s.name for s in equipment.signals]
+        self._limited = [s for s in equipment.signals if s.limit_low is not None or s.limit_high is not None]
         self._envelopes = Envelopes(equipment.device, run.scenario.plant, "sickbay/1", "bench", StoryClock(), 1)
         self._masked: dict[str, tuple[float, bool]] = {}  # name: (since, active)
         self._stand_in_s = 0.0
@@ -71,6 +73,7 @@ class Keeper:
                 effect.severity,
                 words["summary"],
                 len(row.payload),
+                outlook=str(body["outlook"]),
             )
         )
         self.run.bytes_out += len(row.payload)
@@ -90,6 +93,8 @@ class Keeper:
         said = {name: value for name, value in row.items() if value is not None}
         # As the wires write it: a blank after each colon and comma, and two bytes for the line's end.
         self.run.bytes_in += len(self._encode(said)) + 2 * len(said) + 1
+        if self._limited and at_ms >= self._zero_ms:
+            self._watch_limits(self.story_s(at_ms), patient.true_values())
         if self._masked or self._keep_rows:
             self._compare(self.story_s(at_ms), row, patient, node)
 
@@ -102,6 +107,16 @@ class Keeper:
         self.run.states = {name: str(r.state) for name, r in node.ward.quarantine.records.items()}
         self.run.end_s = seconds
         return self.run
+
+    def _watch_limits(self, at_s: float, true: dict[str, float]) -> None:
+        """This notes which signals truly go beyond a limit that is declared for them, each once."""
+        for signal in list(self._limited):
+            value = true[signal.name]
+            low = -math.inf if signal.limit_low is None else signal.limit_low
+            high = math.inf if signal.limit_high is None else signal.limit_high
+            if not low <= value <= high:
+                self.run.limits_s[signal.name] = at_s
+                self._limited.remove(signal)
 
     def _mask(self, name: str, state: State, at_s: float) -> None:
         active = None if state is State.IN_SERVICE else state in OUT_OF_SERVICE

@@ -49,6 +49,7 @@ class Told:
     summary: str
     bytes: int = 0
     delivered_s: float | None = None
+    outlook: str = ""  # the time left until a declared limit, where it gave one
     arrivals: int = 1  # how often the receiving end counted it as new: more than 1 is a duplicate
 
 
@@ -95,6 +96,7 @@ class Run:
     true_rows: list[tuple[float, dict[str, float]]] = field(
         default_factory=list
     )  # what perfect sensors would have said
+    limits_s: dict[str, float] = field(default_factory=dict)  # signal: when it truly first went beyond a declared limit
     bytes_in: int = 0  # what came over the line
     bytes_out: int = 0  # what left for the fleet
     lost: int = 0  # messages of which neither the device nor the fleet knows any more

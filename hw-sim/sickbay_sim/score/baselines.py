@@ -49,7 +49,16 @@ def as_played(played: Played, name: str) -> Played:
         for n, (began_s, over_s) in enumerate(episodes([c for c in column if c[0] >= 0], limits, patience_s)):
             told += _alarm(f"{name}-{signal}-{n}", signal, began_s, over_s)
     told.sort(key=lambda t: (t.at_s, t.fault_id, t.revision))
-    bare = Run(run.scenario, run.seed, run.how, f"{run.device} ({name})", truth=run.truth, told=told, end_s=run.end_s)
+    bare = Run(
+        run.scenario,
+        run.seed,
+        run.how,
+        f"{run.device} ({name})",
+        truth=run.truth,
+        told=told,
+        end_s=run.end_s,
+        limits_s=run.limits_s,
+    )
     return Played(replace(bare, bytes_in=run.bytes_in, trouble=run.trouble), played.machine)
 
 

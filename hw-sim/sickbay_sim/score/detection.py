@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sickbay_sim.record import Run
-from sickbay_sim.score.blame import Course, Meaning, Word, healthy_s, openings
+from sickbay_sim.score.blame import Course, Meaning, Word, healthy_s, names, openings
 from sickbay_sim.score.confusion import LAYERS
 from sickbay_sim.score.intervals import Rate, Share, Times, rate, share, times
 from sickbay_sim.score.machine import CLASSES, Played, fault_of
+
+LIFE_LEFT = 0.2  # of the life from onset to limit: the least that leaves somebody the time to act
 
 
 @dataclass(frozen=True)
@@ -43,9 +45,15 @@ class FalseAlarms:
 
 @dataclass(frozen=True)
 class Wear:
-    """Warnings before a limit that the story gives. A lead is in shares of the life from onset to limit; below 0: too late."""
+    """Warnings before a limit: the first declared one that is truly crossed, else full severity, where that comes slowly.
 
+    A lead is in shares of the life from onset to limit; below 0: too late.
+    """
+
+    reached: Share  # how many cross a limit that is declared for a signal, of all that are asked for a warning
     told: Share  # anything told before the limit
+    warned: Share  # named with LIFE_LEFT or more left, be it with doubt whether it is the part or its sensor
+    foretold: Share  # told of with a time left, and as early; of those that cross a declared limit
     named: Share  # rightly named before it
     lead_p50: float | None  # at the first right word
     lead_least: float | None
@@ -124,8 +132,12 @@ def _unit(run: Run) -> tuple[object, ...]:
 def _wear(courses: Sequence[Course]) -> Wear:
     lives = [(c, life_s(c)) for c in courses]
     asked = [(c, life) for c, life in lives if life is not None and life > 0]
+    reached = [(c, life) for c, life in asked if c.played.run.limits_s]
     leads = sorted((life - c.named_s) / life for c, life in asked if c.named_s is not None)
     return Wear(
+        reached=share(len(reached), len(asked)),
+        warned=share(sum(_is_early(_warned_s(c), life) for c, life in asked), len(asked)),
+        foretold=share(sum(_is_early(_foretold_s(c), life) for c, life in reached), len(reached)),
         told=share(sum(c.noticed_s is not None and c.noticed_s < life for c, life in asked), len(asked)),
         named=share(sum(lead > 0 for lead in leads), len(asked)),
         lead_p50=leads[(len(leads) - 1) // 2] if leads else None,
@@ -134,8 +146,36 @@ def _wear(courses: Sequence[Course]) -> Wear:
 
 
 def life_s(course: Course) -> float | None:
-    """This returns the time from onset to the limit: when the story's severity is whole. None where it gives none."""
-    fault = fault_of(course.played.run.scenario, course.illness)
+    """This returns the time from onset to the limit: the first declared one that is truly crossed, else full severity.
+
+    None where it does not come slowly, or was beyond a limit from the first.
+    """
+    run, onset_s = course.played.run, course.illness.onset_s
+    fault = fault_of(run.scenario, course.illness)
     if fault is None or fault.over_s <= 0 or fault.shape not in ("linear", "exponential", "staircase"):
         return None
-    return fault.at_s + fault.over_s - course.illness.onset_s
+    return min(list(run.limits_s.values()) or [fault.at_s + fault.over_s]) - onset_s
+
+
+def _is_early(after_s: float | None, life: float) -> bool:
+    return after_s is not None and after_s <= (1 - LIFE_LEFT) * life
+
+
+def _warned_s(course: Course) -> float | None:
+    """This returns when what is to blame was first named, though it may have been with doubt. Seconds since onset."""
+    illness = course.illness
+    right = (
+        w.told.at_s
+        for w in course.words
+        if w.meaning is Meaning.RIGHT or (w.meaning is Meaning.UNKNOWN and names(illness, w.told.target, ""))
+    )
+    first = next(right, None)
+    return None if first is None else first - illness.onset_s
+
+
+def _foretold_s(course: Course) -> float | None:
+    """This returns when a time left was first told of what is to blame. Seconds since onset."""
+    illness = course.illness
+    told = (t.at_s for t in course.played.run.told if t.outlook and names(illness, t.target, t.layer))
+    first = next((at_s for at_s in told if at_s >= illness.onset_s), None)
+    return None if first is None else first - illness.onset_s

@@ -108,9 +108,24 @@ FIGURES = (
         "found",
         "wear told of before its limit",
         lambda c: share(c.detection.wear.told),
-        "wear that grows to a limit within the story (the end of its over_s), of which anything was told before that",
+        "wear that grows to a limit within the story (the first declared limit that a signal truly crosses, else the end of its "
+        "over_s), of which anything was told before that",
         "",
         True,
+    ),
+    Figure(
+        "found",
+        "wear warned of with a fifth of its life left",
+        lambda c: share(c.detection.wear.warned),
+        "the same, of which what is to blame was named as early, be it with doubt whether it is the part or its sensor",
+        "70 %",
+        True,
+    ),
+    Figure(
+        "found",
+        "wear told with the time left, as early",
+        lambda c: share(c.detection.wear.foretold),
+        "the same, of wear that takes a signal beyond a limit that the scenario declares for it",
     ),
     Figure(
         "found",
