@@ -15,6 +15,7 @@ from sickbay.core.relation import EXPLAINS, GAINS, HINTS, Relation, Scatter, fit
 SIGNALS_MOST = 32  # of one unit: learning grows with their square
 FIT_SHARE = 0.6  # of the learning rows; the rest tells how far the estimates err
 LEAST_ROWS = 200  # of learning: fewer show relations where there are none
+LEARN_ROWS_MOST = 100_000
 SMOOTH = (2.0 / 4.0, 2.0 / 11.0, 2.0 / 41.0)  # EWMAs of a residual: 3, 10 and 40 rows
 LIMIT = 3.5  # times the most that a residual was in calibration
 FLOOR = 0.002  # of a signal's deviation: twins that always said the very same still have a limit
@@ -31,6 +32,7 @@ ONE = 0.8  # of what is broken must be explained by one sensor
 AHEAD = 0.15  # of the same, before another sensor
 JUROR = 0.45  # of its limit: what a juror reaches only where its own signal errs (in calibration 1 / LIMIT, 0.29, was the most)
 PEAK_FADE = 0.995  # of a juror's peak a row
+_FAST, _MIDDLE, _SLOW = SMOOTH
 
 
 class Watched(msgspec.Struct):
@@ -74,13 +76,19 @@ class Watched(msgspec.Struct):
     def step(self, value: float) -> None:
         """This takes what the signal reads now."""
         residual = value - self.said
-        means, most = self.means, self.most
-        worst = 0.0
-        for k, gain in enumerate(SMOOTH):
-            means[k] = mean = means[k] + gain * (residual - means[k])
-            share = (mean if mean > 0.0 else -mean) / most[k]
-            if share > worst:
-                worst = share
+        fast, middle, slow = self.means
+        fast += _FAST * (residual - fast)
+        middle += _MIDDLE * (residual - middle)
+        slow += _SLOW * (residual - slow)
+        self.means = [fast, middle, slow]
+        limit, middle_limit, slow_limit = self.most
+        worst = (fast if fast > 0.0 else -fast) / limit
+        share = (middle if middle > 0.0 else -middle) / middle_limit
+        if share > worst:
+            worst = share
+        share = (slow if slow > 0.0 else -slow) / slow_limit
+        if share > worst:
+            worst = share
         self.asked = True
         self.silent = 0
         peak = self.peak * PEAK_FADE
@@ -96,15 +104,20 @@ class Watched(msgspec.Struct):
         self.silent += 1
         if not self.broken or self.silent > held:
             self.over = 0
-            self.means = [FADE * m for m in self.means]
+            fast, middle, slow = self.means
+            self.means = [FADE * fast, FADE * middle, FADE * slow]
 
     def explore(self, value: float) -> None:
         """This is a row where the unit never was, while all is well: the limits grow slowly to what the residual is there."""
         residual = value - self.said
         self.asked, self.over = False, 0
-        self.means = [m + a * (residual - m) for m, a in zip(self.means, SMOOTH, strict=True)]
-        grown = 1.0 + 1.0 / GROWS
-        self.most = [max(most, min(abs(m), most * grown)) for most, m in zip(self.most, self.means, strict=True)]
+        means, most = self.means, self.most
+        for k, gain in enumerate(SMOOTH):
+            mean = means[k]
+            means[k] = mean = mean + gain * (residual - mean)
+            size = mean if mean > 0.0 else -mean
+            if size > most[k]:
+                most[k] = min(size, most[k] * (1.0 + 1.0 / GROWS))
 
     def clear(self) -> None:
         """This forgets what was found: one of those who say it is out of service."""
@@ -120,18 +133,22 @@ class Parity:
     """
 
     __slots__ = (
-        "accused", "agreed", "bank", "doubt", "found", "high", "jurors", "learn_rows", "low", "missing", "rows", "scatter",
-        "sensor", "signals", "since", "watched",
+        "above", "accused", "agreed", "bank", "below", "doubt", "found", "high", "holds", "jurors", "known", "learn_rows",
+        "low", "missing", "rows", "scatter", "sensor", "signals", "since", "watched",
     )  # fmt: skip
 
     def __init__(self, signals: int, learn_rows: int) -> None:
         self.signals = signals
-        self.learn_rows = max(LEAST_ROWS, learn_rows)
+        self.learn_rows = min(max(LEAST_ROWS, learn_rows), LEARN_ROWS_MOST)
         self.bank = [0.0] * (signals * len(GAINS))
-        self.missing = [HOLD_ROWS + 1] * signals
+        self.missing = [HOLD_ROWS + 1] * signals  # rows since a signal was last heard
+        self.known = [False] * signals  # heard before the relations were sought: nothing is known of the others
+        self.holds = [HOLD_ROWS] * signals  # rows for which each may be missing: at least as many as it was in learning
         self.rows = 0  # of learning
         self.low: list[float] = []  # of each signal now, and smoothed over 10 rows
         self.high: list[float] = []
+        self.below: list[float] = []  # the same with their edges, once learnt: beyond, the unit never was
+        self.above: list[float] = []
         self.scatter: Scatter | None = None
         self.watched: list[Watched] = []
         self.jurors: list[Watched] = []
@@ -144,11 +161,12 @@ class Parity:
 
     def step(self, row: Sequence[float | None], masked: Sequence[bool], well: bool) -> None:
         """This takes one row of the unit. `well`: nothing is held against anyone, so that it may be learnt from."""
-        self._hear(row)
         if self.rows < self.learn_rows:
+            self._hear(row)
             if well:
                 self._learn()
         elif self.watched:
+            self._hear(row)
             self._judge(masked, well)
 
     def about(self, signal: int) -> Watched | None:
@@ -165,10 +183,20 @@ class Parity:
             elif missing[i]:
                 if missing[i] > HOLD_ROWS:
                     bank[n + i] = bank[n + n + i] = value
+                    if not self.known[i]:
+                        self._appeared(i)
                 missing[i] = 0
             bank[i] = value
             bank[n + i] += middle_gain * (value - bank[n + i])
             bank[n + n + i] += slow_gain * (value - bank[n + n + i])
+
+    def _appeared(self, i: int) -> None:
+        """This is a signal's first number. Learning begins anew with it: two that appear together only look related.
+
+        Once relations are found it is too late: it is in none of them, and says nothing of where the unit is.
+        """
+        if self.rows == 0 or self.scatter is not None:
+            self.known[i], self.rows, self.scatter = True, 0, None
 
     def _learn(self) -> None:
         rows_fit = int(FIT_SHARE * self.learn_rows)
@@ -177,6 +205,9 @@ class Parity:
             self.scatter = Scatter(n * len(GAINS), rows_fit)
             self.low, self.high = bank[: 2 * n], bank[: 2 * n]
         self.rows += 1
+        for i, gap in enumerate(self.missing):
+            if gap > self.holds[i] and self.known[i]:
+                self.holds[i] = gap  # one that comes seldom is not silent in between
         self.low = [v if v < low else low for v, low in zip(bank, self.low, strict=False)]
         self.high = [v if v > high else high for v, high in zip(bank, self.high, strict=False)]
         if self.scatter is not None:
@@ -193,6 +224,9 @@ class Parity:
             self.watched = [each for each in self.watched if each.holds(EXPLAINS)]
             known = {each.relation.signal for each in self.watched}
             self.jurors = [each for each in self.jurors if each.relation.signal in known and each.holds(HINTS)]
+            self.below, self.above = list(self.low), list(self.high)
+            for k in range(2 * n):
+                self._fence(k)
 
     def _watch(self, relation: Relation, scatter: Scatter) -> Watched:
         peers = sorted({k % self.signals for k in relation.features})
@@ -201,26 +235,31 @@ class Parity:
     def _judge(self, masked: Sequence[bool], well: bool) -> None:
         bank, missing = self.bank, self.missing
         strays = self._strays()
-        hidden = {i for i, each in enumerate(masked) if each}
+        hidden = {i for i, each in enumerate(masked) if each} if True in masked else set()
         outside = [i for i in strays if i not in hidden]
+        odd = (
+            outside[0] if len(outside) == 1 else -1
+        )  # one alone may be anywhere itself: all others are where they were
         for each in (*self.watched, *self.jurors):
-            j = each.relation.signal
-            each.said = each.relation.said(bank)
+            relation = each.relation
+            j = relation.signal
+            each.said = relation.said(bank)
             if hidden and not hidden.isdisjoint(each.peers):
                 each.clear()
             elif missing[j]:
                 each.rest(self.learn_rows)
-            elif not outside or outside == [j]:
-                each.step(
-                    bank[j]
-                )  # a signal that is odd may be anywhere itself: all others are where the relation was learnt
+            elif not outside or odd == j:
+                each.step(bank[j])
             elif well:
                 each.explore(bank[j])
             else:
                 each.rest(self.learn_rows)
         if well and outside:
             self._widen(outside)
-        if not any(each.broken for each in self.watched):
+        for each in self.watched:
+            if each.over >= ON_ROWS:
+                break
+        else:
             self.since = self.agreed = 0
             if self.accused:
                 self.accused, self.sensor, self.doubt = {}, -1, False
@@ -238,18 +277,20 @@ class Parity:
 
     def _strays(self) -> list[int]:
         """This returns the signals that are outside of what was learnt, or silent."""
-        n, bank, low, high, missing = self.signals, self.bank, self.low, self.high, self.missing
+        n, bank, missing, holds, known = self.signals, self.bank, self.missing, self.holds, self.known
+        below, above = self.below, self.above
         out = []
         for i in range(n):
-            k = n + i
-            edge = EDGE * (high[i] - low[i])
-            if not low[i] - edge <= bank[i] <= high[i] + edge or missing[i] > HOLD_ROWS:
-                out.append(i)
-                continue
-            edge = EDGE * (high[k] - low[k])
-            if not low[k] - edge <= bank[k] <= high[k] + edge:
+            within = below[i] <= bank[i] <= above[i] and below[n + i] <= bank[n + i] <= above[n + i]
+            if (not within or missing[i] > holds[i]) and known[i]:
                 out.append(i)
         return out
+
+    def _fence(self, k: int) -> None:
+        """This sets the edges of what was learnt of one signal, now or smoothed."""
+        low, high = self.low[k], self.high[k]
+        edge = EDGE * (high - low)
+        self.below[k], self.above[k] = low - edge, high + edge
 
     def _widen(self, outside: Sequence[int]) -> None:
         """This lets what was learnt grow to where the unit is and is well, by its own width in as many rows as were learnt from."""
@@ -261,6 +302,7 @@ class Parity:
                 step = (self.high[k] - self.low[k] + STEP_LEAST * abs(self.high[k])) / self.learn_rows
                 self.low[k] = min(self.low[k], max(bank[k], self.low[k] - step))
                 self.high[k] = max(self.high[k], min(bank[k], self.high[k] + step))
+                self._fence(k)
 
     def _accuse(self, sensor: int, doubt: bool) -> None:
         """This accuses once the same was found several times in a row."""
