@@ -46,27 +46,11 @@ MAGIC = b"sickbay memory\n"
 SEAL_BYTES = 16
 _UNREADABLE = (msgspec.MsgspecError, KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError)
 _VIEWS = (PartView, Chart, ResidualView, SlowView, Abrupt, Leaps, News, Newness, Season, Tail)
-_CLASSES: dict[str, type] = {
-    c.__name__: c for c in (*_VIEWS, SignalChecks, Disagreement, Trend, Relations, Source, Parity, Scatter)
-}
-_STRUCTS: dict[str, type[msgspec.Struct]] = {
-    c.__name__: c
-    for c in (
-        Learnt,
-        SignalLearnt,
-        Follower,
-        Case,
-        Overlay,
-        Entry,
-        Record,
-        TimeLeft,
-        TriageState,
-        Standing,
-        Bar,
-        Watched,
-        Relation,
-    )
-}
+_OTHERS = (SignalChecks, Disagreement, Trend, Relations, Source, Parity, Scatter)
+_RECORDS = (Entry, Record, TimeLeft, TriageState, Standing, Bar)
+_KINDS = (Learnt, SignalLearnt, Follower, Case, Overlay, Watched, Relation, *_RECORDS)
+_CLASSES: dict[str, type] = {c.__name__: c for c in (*_VIEWS, *_OTHERS)}
+_STRUCTS: dict[str, type[msgspec.Struct]] = {c.__name__: c for c in _KINDS}
 _ENUMS: dict[str, type[Enum]] = {c.__name__: c for c in (Memory, State, Quality)}
 _CHANNEL = (
     "value", "at_ms", "quality", "failing", "silent", "masked", "missed", "substitute",
@@ -235,15 +219,26 @@ def _union(ward: Ward) -> dict[str, Any] | None:
 
 def _unite(ward: Ward, state: dict[str, Any]) -> None:
     """This takes up the relations between the unit's signals, where those are still the same."""
-    union, kept = ward.union, state.get("union")
-    if union is None or not kept or kept["names"] != list(union.numbers):
+    union = ward.union
+    if union is None:
         return
-    if any(state["shapes"].get(name) != _shape(ward, name) for name in union.numbers):
-        return
-    made = up(kept["parity"])
-    if isinstance(made, Parity) and made.signals == union.parity.signals and made.learn_rows == union.parity.learn_rows:
-        union.parity, union.row = made, list(kept["row"])
-        union.brought = dict.fromkeys(name for name in kept["brought"] if name in ward.rows)
+    try:
+        kept = state["union"]
+        made, row = up(kept["parity"]), list(kept["row"])
+        if (
+            kept["names"] == list(union.numbers)
+            and all(state["shapes"][name] == _shape(ward, name) for name in union.numbers)
+            and _alike(made, union.parity)
+            and (made.signals, made.learn_rows, len(row)) == (len(row), union.parity.learn_rows, len(union.channels))
+        ):
+            union.parity, union.row = made, row
+            union.brought = dict.fromkeys(name for name in kept["brought"] if name in ward.rows)
+            return
+    except _UNREADABLE:
+        pass
+    for each in ward.rows.values():  # what was held against signals by relations that are no more
+        for i in range(len(each.members)):
+            each.view.hint(i, 0.0)
 
 
 def _twins(ward: Ward, twins: Twins, state: dict[str, Any]) -> None:

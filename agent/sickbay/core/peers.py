@@ -13,7 +13,8 @@ def heard(ward: Ward, row: PartRow, values: list[float | None]) -> None:
     if row.part.name in union.brought:
         _step(ward)
     for place, value in zip(union.places[row.part.name], values, strict=True):
-        union.row[place] = value
+        if value is not None:  # parts may share a signal: one of them may have waited for it in vain
+            union.row[place] = value
     union.brought[row.part.name] = None
     if len(union.brought) == len(ward.rows):
         _step(ward)
@@ -31,7 +32,7 @@ def _step(ward: Ward) -> None:
     union.brought = {}
     if accused or parity.accused:
         told = _told(ward, parity, channels)
-        for i in {*accused, *parity.accused}:
+        for i in {**accused, **parity.accused}:
             for row, place in channels[i].rows:
                 row.view.hint(place, parity.accused[i] if i in told else 0.0)
 
@@ -64,12 +65,10 @@ def verdict(ward: Ward, channel: Channel) -> str | None:
 def words(ward: Ward, channel: Channel) -> str | None:
     """This returns a broken relation as a technician would say it; None where the signal has none."""
     union = ward.union
-    each = (
-        union.parity.about(union.numbers[channel.spec.name])
-        if union is not None and channel.spec.name in union.numbers
-        else None
-    )
-    if union is None or each is None:
+    if union is None or channel.spec.name not in union.numbers:
+        return None
+    each = union.parity.about(union.numbers[channel.spec.name])
+    if each is None:
         return None
     unit = f" {channel.spec.unit}" if channel.spec.unit else ""
     peers = " and ".join(union.channels[i].spec.name for i in each.peers)
