@@ -2,7 +2,7 @@
 
 import msgspec
 
-from sickbay.core import aftermath, casework, marks, telling
+from sickbay.core import aftermath, casework, marks, peers, telling
 from sickbay.core.case import Case
 from sickbay.core.channel import PartRow
 from sickbay.core.diagnosis import ACCUSED, part_anomaly
@@ -17,6 +17,7 @@ ABRUPT, ABRUPT_ROWS = 4.0, 3  # limits that an alarm must reach within its first
 LEADS = 4.0  # times the score of all others: that part broke, and they only feel it
 SLIGHT = 4.0  # limits that a slow shift of one signal alone must reach to be told, where it is less than ...
 SLOW = ("10 rows", "40 rows")  # its timescales
+FAINT = 1.5  # limits that signals reach only together: below, there is nothing to tell anybody
 SLIGHT_MOST = 3.0  # ... so many of the deviations that single readings have: who learnt minutes knows little of hours
 
 
@@ -103,8 +104,10 @@ def _diagnose(ward: Ward, row: PartRow) -> None:
         row.common,
     )
     if finding.layer == "unknown" and slow:
-        finding = msgspec.structs.replace(finding, symptom_of=_told_already(ward, others))
+        finding = msgspec.structs.replace(finding, symptom_of=_told_already(ward, row))
+        row.common = row.common or finding.symptom_of is not None
     early = finding.layer == "part" and _too_early(ward, row, len(others), leads, waited)
+    early = early or _faint(row) or (finding.layer == "unknown" and peers.unit_elsewhere(ward))
     row.settled = finding.settled and not early
     if not row.settled:
         return
@@ -128,13 +131,18 @@ def _others(ward: Ward, row: PartRow) -> list[PartRow]:
     return [r for r in rest if abs(r.alarm_ms - row.alarm_ms) <= near]
 
 
-def _told_already(ward: Ward, others: list[PartRow]) -> str | None:
-    """This returns the part under whose name a common cause that nobody knows was told: one ticket for all of them."""
-    for other in others:
-        case = ward.triage.open_case((other.part.name, "anomaly"))
-        if case is not None and case.layer == "unknown" and case.overlay.suppressed_by is None:
-            return other.part.name
+def _told_already(ward: Ward, row: PartRow) -> str | None:
+    """This returns under whose name a cause that nobody knows was told: what moves slowly while it is open belongs to it."""
+    for case in ward.triage.open_cases():
+        common = case.class_ == "anomaly" and case.layer in ("unknown", "surroundings")
+        if common and case.overlay.suppressed_by is None and case.origin[0] != row.part.name:
+            return case.target
     return None
+
+
+def _faint(row: PartRow) -> bool:
+    """This returns whether no signal stands out and all of them together hardly do: status says so, and no message does."""
+    return row.view.score < FAINT and not any(b >= ACCUSED for b in row.view.blame())
 
 
 def _leads(row: PartRow, other: PartRow) -> bool:

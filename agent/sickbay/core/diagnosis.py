@@ -24,6 +24,7 @@ class Witness(msgspec.Struct, frozen=True):
     # Whether its peers, as they always moved together, say otherwise; None: they never could tell.
     denied: bool | None = None
     coarse: bool = False  # it lost its flicker: it says the same, or something far away
+    company: bool = False  # other signals of the unit are where they never were, too
     # Who broke its relation to the unit's other signals: "sensor", "part", "doubt" (two could each be it). None: it holds.
     relation: str | None = None
 
@@ -71,14 +72,16 @@ def part_anomaly(
             says = (loudest.words, f"the fault of {loudest.signal} is known")
             return Finding("sensor", part, "anomaly", says, calm, settled=waited, symptom_of=loudest.signal)
         doubt = ("no single signal stands out, but together they no longer fit",)
-        return Finding("part", part, "anomaly", doubt, calm, settled=waited)
+        return Finding("unknown", part, "anomaly", doubt, calm, settled=waited)
     if not well:
         # Its own sensor fault explains it, once the peers had time to follow and did not.
         return Finding("sensor", part, "anomaly", says, calm, settled=waited, symptom_of=accused[0].signal)
-    return _alone(part, accused[0], says, calm, waited, len(witnesses))
+    return _alone(part, accused[0], says, calm, waited, len(witnesses), common)
 
 
-def _alone(part: str, one: Witness, says: tuple[str, ...], calm: tuple[str, ...], waited: bool, width: int) -> Finding:
+def _alone(
+    part: str, one: Witness, says: tuple[str, ...], calm: tuple[str, ...], waited: bool, width: int, common: bool
+) -> Finding:
     """This returns what one signal that stands alone means."""
     if one.relation == "sensor":
         only = (*says, "its error alone explains every relation that is broken")
@@ -90,9 +93,9 @@ def _alone(part: str, one: Witness, says: tuple[str, ...], calm: tuple[str, ...]
         return Finding(
             "sensor", one.signal, "shift", (*says, "its redundant twin did not follow"), calm, settled=waited
         )
-    if one.twin_agrees is True:
+    if one.twin_agrees is True and not common:
         return Finding("part", part, "anomaly", (*says, "its redundant twin says the same"), calm)
-    if one.leapt and calm:
+    if one.leapt and calm and not one.company:
         leapt = (*says, "it leapt from one reading to the next, farther than ever, and nothing else moved")
         return Finding("sensor", one.signal, "shift", leapt, calm, settled=waited)
     if one.coarse and calm:

@@ -7,6 +7,8 @@ from sickbay.core.fault import Entry, Result
 from sickbay.core.reading import Quality, Reading
 from sickbay.core.ward import Ward
 
+TOGETHER = 0.75  # of a row's period: what comes within it is one row
+
 
 def reading(ward: Ward, reading: Reading) -> None:
     channel = ward.channels.get(reading.signal)
@@ -45,8 +47,10 @@ def reading(ward: Ward, reading: Reading) -> None:
     usable = None if failed or source.repeating else value
     for row, i in channel.rows:
         bit = 1 << i
-        if row.seen & bit:
-            parts.close_row(ward, row, at)
+        if row.seen & bit or (row.seen and at - row.opened_ms > TOGETHER * row.period_ms):
+            parts.close_row(
+                ward, row, at
+            )  # what is that old belongs to the row before: a gap must not shift signals for good
         if not row.seen:
             row.opened_ms = at
         row.row[i] = usable

@@ -1,6 +1,6 @@
 """This takes up what only a sensor does: it stands still, throws spikes, or is noisier than all that it measures."""
 
-from sickbay.core import casework, story
+from sickbay.core import casework, peers, story
 from sickbay.core.channel import PartRow
 from sickbay.core.diagnosis import Finding
 from sickbay.core.fault import Result
@@ -23,6 +23,8 @@ def sensor_faults(ward: Ward, row: PartRow) -> None:
         away = blame[index] >= 1.0 and not row.members[index].masked
         if away and (not row.settled or (case is not None and case.layer == "part")):
             continue
+        if class_ == "stuck" and peers.rests(ward, row.members[index]):
+            continue  # where the machine never was, what is still may be off
         if class_ == "spikes" and len(row.members) == 1 and row.view.moved(index):
             continue  # it has gone elsewhere, and nothing else can say whether the machine has
         if class_ == "spikes" and blame[index] >= 1.0 and case is not None and case.is_failing:

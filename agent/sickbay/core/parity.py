@@ -22,12 +22,19 @@ FLOOR = 0.002  # of a signal's deviation: twins that always said the very same s
 ON_ROWS = 3  # rows beyond its limit before a relation counts as broken
 OFF = 0.6  # of its limit: below, it holds again
 GATHER_ROWS = 10  # how often it is asked anew who explains what is broken
+CALM_ROWS, HELD = (
+    300,
+    0.7,
+)  # rows for which all must hold before who was accused is free, and what is held against him till then
+OTHERWISE = 9  # times in a row that something else must be found to accuse somebody else
 AGREED = 3  # times in a row that the same is found before anybody is accused
 HOLD_ROWS = 10  # rows for which a missing reading stands as it was
 EDGE = 0.05  # of what was learnt: how far out a signal still counts as within it
+FAR = 0.25  # of what was learnt: so far out the unit is elsewhere
 STEP_LEAST = 1e-3  # of a value: what never moved is as wide as this when it is to grow
 FADE = 0.97  # of a residual a row, while it cannot be asked
 GROWS = 200.0  # rows in which a limit at most grows by its own size, while all is well outside of what was learnt
+SWINGS = 0.5  # of a signal's own movement between 10 and 40 rows: more must not stay unexplained
 ONE = 0.8  # of what is broken must be explained by one sensor
 AHEAD = 0.15  # of the same, before another sensor
 JUROR = 0.45  # of its limit: what a juror reaches only where its own signal errs (in calibration 1 / LIMIT, 0.29, was the most)
@@ -43,6 +50,9 @@ class Watched(msgspec.Struct):
     peers: list[int]  # the signals it leans on
     count: int = 0
     total: float = 0.0  # of squared errors in calibration
+    swings: list[float] = msgspec.field(
+        default_factory=lambda: [0.0, 0.0]
+    )  # squares between 10 and 40 rows: signal, error
     means: list[float] = msgspec.field(default_factory=lambda: [0.0] * len(SMOOTH))  # smoothed residual
     most: list[float] = msgspec.field(default_factory=lambda: [0.0] * len(SMOOTH))  # of each, in calibration
     said: float = 0.0
@@ -60,18 +70,23 @@ class Watched(msgspec.Struct):
         """Whether it is beyond its limit, or was when it was last asked."""
         return self.over >= ON_ROWS
 
-    def calibrate(self, bank: Sequence[float]) -> None:
+    def calibrate(self, bank: Sequence[float], signals: int) -> None:
         """This takes one row that the relation was not learnt from."""
+        middle, slow = self.relation.signal + signals, self.relation.signal + 2 * signals
         residual = bank[self.relation.signal] - self.relation.said(bank)
         self.count += 1
         self.total += residual * residual
         self.means = [m + a * (residual - m) for m, a in zip(self.means, SMOOTH, strict=True)]
         self.most = [max(most, abs(mean)) for most, mean in zip(self.most, self.means, strict=True)]
+        own, left = bank[middle] - bank[slow], self.means[1] - self.means[2]
+        self.swings = [self.swings[0] + own * own, self.swings[1] + left * left]
 
     def holds(self, explains: float) -> bool:
         """This returns whether the relation foretold those rows, and sets the least it may be off by."""
         self.most = [max(most, FLOOR * self.spread) for most in self.most]
-        return self.count > 0 and self.total / self.count <= (1.0 - explains) * self.spread * self.spread
+        whole = self.count > 0 and self.total / self.count <= (1.0 - explains) * self.spread * self.spread
+        # Two that both rise while a machine warms up agree on one long swing, and say nothing of each other.
+        return whole and self.swings[1] <= SWINGS * self.swings[0]
 
     def step(self, value: float) -> None:
         """This takes what the signal reads now."""
@@ -133,7 +148,7 @@ class Parity:
     """
 
     __slots__ = (
-        "above", "accused", "agreed", "bank", "below", "doubt", "found", "high", "holds", "jurors", "known", "learn_rows",
+        "above", "accused", "agreed", "bank", "below", "calm", "doubt", "found", "high", "holds", "jurors", "known", "learn_rows",
         "low", "missing", "rows", "scatter", "sensor", "signals", "since", "watched",
     )  # fmt: skip
 
@@ -158,6 +173,7 @@ class Parity:
         self.since = 0  # rows since the first relation broke
         self.agreed = 0  # times in a row that the same was found
         self.found = (-1, False)  # sensor, doubt
+        self.calm = 0  # rows since nothing was broken any more
 
     def step(self, row: Sequence[float | None], masked: Sequence[bool], well: bool) -> None:
         """This takes one row of the unit. `well`: nothing is held against anyone, so that it may be learnt from."""
@@ -172,6 +188,20 @@ class Parity:
     def about(self, signal: int) -> Watched | None:
         """This returns the relation that makes a signal, None where there is none."""
         return next((each for each in self.watched if each.relation.signal == signal), None)
+
+    def far(self) -> list[int]:
+        """This returns the signals that are clearly outside of all that was learnt, or were silent too long to say.
+
+        None before it is learnt, and none where a unit has no relation: nothing is followed there.
+        """
+        n, bank, low, high = self.signals, self.bank, self.low, self.high
+        out = []
+        for i in range(n) if self.rows >= self.learn_rows and self.watched else ():
+            edges = (FAR * (high[k] - low[k]) for k in (i, n + i))
+            within = all(low[k] - e <= bank[k] <= high[k] + e for k, e in zip((i, n + i), edges, strict=True))
+            if self.known[i] and (not within or self.missing[i] > self.holds[i]):
+                out.append(i)
+        return out
 
     def _hear(self, row: Sequence[float | None]) -> None:
         n, bank, missing = self.signals, self.bank, self.missing
@@ -218,8 +248,10 @@ class Parity:
                 self.jurors = [self._watch(relation, self.scatter) for relation in jurors]
                 self.scatter = None
             return
+        late = self._late()
         for each in (*self.watched, *self.jurors):
-            each.calibrate(bank)
+            if not late or (late.isdisjoint(each.peers) and each.relation.signal not in late):
+                each.calibrate(bank, n)
         if self.rows >= self.learn_rows:
             self.watched = [each for each in self.watched if each.holds(EXPLAINS)]
             known = {each.relation.signal for each in self.watched}
@@ -240,6 +272,7 @@ class Parity:
         odd = (
             outside[0] if len(outside) == 1 else -1
         )  # one alone may be anywhere itself: all others are where they were
+        late = self._late()
         for each in (*self.watched, *self.jurors):
             relation = each.relation
             j = relation.signal
@@ -247,13 +280,15 @@ class Parity:
             if hidden and not hidden.isdisjoint(each.peers):
                 each.clear()
             elif missing[j]:
-                each.rest(self.learn_rows)
+                each.rest(CALM_ROWS)
+            elif late and not late.isdisjoint(each.peers):
+                continue  # what a peer was a row ago says little of a signal that moves
             elif not outside or odd == j:
                 each.step(bank[j])
             elif well:
                 each.explore(bank[j])
             else:
-                each.rest(self.learn_rows)
+                each.rest(CALM_ROWS)
         if well and outside:
             self._widen(outside)
         for each in self.watched:
@@ -262,18 +297,34 @@ class Parity:
         else:
             self.since = self.agreed = 0
             if self.accused:
-                self.accused, self.sensor, self.doubt = {}, -1, False
+                self._calm()
             return
         self.since += 1
+        self.calm = 0
         if self.since % GATHER_ROWS == 0:
             self._accuse(*self._explained(set(strays)))
         elif self.accused:
             broken = self._broken()
             top = max(broken.values())
-            self.accused = {i: top if i == self.sensor else broken.get(i, 0.0) for i in self.accused}
+            self.accused = {i: top if i == self.sensor else broken.get(i, HELD) for i in self.accused}
+
+    def _calm(self) -> None:
+        """This is a row in which nothing is broken: who was accused stays so until that lasts. Faults come and go with load."""
+        self.calm += 1
+        self.accused = dict.fromkeys(self.accused, HELD)
+        if self.calm >= CALM_ROWS:
+            self.accused, self.sensor, self.doubt, self.calm = {}, -1, False, 0
 
     def _broken(self) -> dict[int, float]:
         return {each.relation.signal: each.ratio() for each in self.watched if each.broken}
+
+    def _late(self) -> set[int]:
+        """This returns the signals that this row is without, those left out that always come more seldom than rows."""
+        return (
+            {i for i, gap in enumerate(self.missing) if gap and self.holds[i] <= HOLD_ROWS}
+            if any(self.missing)
+            else set()
+        )
 
     def _strays(self) -> list[int]:
         """This returns the signals that are outside of what was learnt, or silent."""
@@ -308,7 +359,8 @@ class Parity:
         """This accuses once the same was found several times in a row."""
         self.agreed = self.agreed + 1 if self.found == (sensor, doubt) else 1
         self.found = (sensor, doubt)
-        if self.agreed >= AGREED:
+        # Whoever is accused without a doubt is let off for another only where that has been found for longer.
+        if self.agreed >= (OTHERWISE if self.accused and not self.doubt else AGREED):
             self.sensor, self.doubt = sensor, doubt
             broken = self._broken()
             self.accused = {sensor: max(broken.values())} if sensor >= 0 else broken

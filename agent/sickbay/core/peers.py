@@ -4,6 +4,8 @@ from sickbay.core.channel import Channel, PartRow
 from sickbay.core.parity import Parity
 from sickbay.core.ward import Ward
 
+ELSEWHERE = 3  # one signal in so many, far from where it ever was: the unit is off, or does what it never did
+
 
 def heard(ward: Ward, row: PartRow, values: list[float | None]) -> None:
     """This takes a part's row. Once each part has brought its own, or one brings the next, the unit's row is whole."""
@@ -49,6 +51,30 @@ def _told(ward: Ward, parity: Parity, channels: list[Channel]) -> set[int]:
             power[row.part.name] = power.get(row.part.name, 0.0) + ratio * ratio
     most = max(power, key=lambda name: power[name])
     return {i for i in parity.accused if any(row.part.name == most for row, _ in channels[i].rows)}
+
+
+def elsewhere(ward: Ward, channel: Channel) -> bool:
+    """This returns whether signals of other parts are far from where they ever were in learning: the unit is elsewhere."""
+    union = ward.union
+    if union is None:
+        return False
+    mine = {c.spec.name for row, _ in channel.rows for c in row.members}
+    away = [union.channels[i] for i in union.parity.far()]
+    return any(c.spec.name not in mine and not c.masked for c in away)
+
+
+def unit_elsewhere(ward: Ward) -> bool:
+    """This returns whether much of the unit is far from all that was learnt: what is odd then, nobody can know."""
+    union = ward.union
+    return union is not None and ELSEWHERE * len(union.parity.far()) >= len(union.channels) >= ELSEWHERE
+
+
+def rests(ward: Ward, channel: Channel) -> bool:
+    """This returns whether a signal stands where it never was in learning, while others of the unit are elsewhere too."""
+    union = ward.union
+    if union is None or channel.spec.name not in union.numbers:
+        return False
+    return union.numbers[channel.spec.name] in union.parity.far() and elsewhere(ward, channel)
 
 
 def verdict(ward: Ward, channel: Channel) -> str | None:

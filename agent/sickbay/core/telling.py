@@ -34,7 +34,8 @@ def witnesses(ward: Ward, row: PartRow) -> list[Witness]:
             words = peers.words(ward, channel) or words
         twin = _twin_agrees(ward, channel, blame[i]) if relation is None else None
         leapt = row.view.leapt(i)
-        out.append(Witness(channel.spec.name, blame[i], words, ill, twin, leapt, denied, coarse, relation))
+        company = leapt and peers.elsewhere(ward, channel)
+        out.append(Witness(channel.spec.name, blame[i], words, ill, twin, leapt, denied, coarse, company, relation))
     return out
 
 

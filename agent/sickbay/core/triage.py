@@ -14,7 +14,7 @@ GATHER_MS = 1_500  # an escalation waits this long, so that it can say what was 
 LINE_MS = 10_000  # a line that is back by then (a cable pushed in, a device that restarts) is counted, not told
 CASES_MAX = 200  # closed ones beyond this are forgotten, oldest first; open ones never
 SHELVE_MAX_MS = 86_400_000
-CHATTER_OPENS, CHATTER_MS = 3, 3_600_000  # opened this often in an hour: latched until a person acks
+CHATTER_OPENS, CHATTER_MS = 3, 86_400_000  # opened this often in a day: latched until a person acks
 
 
 class TriageState(msgspec.Struct):
