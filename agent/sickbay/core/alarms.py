@@ -18,6 +18,10 @@ LEADS = 4.0  # times the score of all others: that part broke, and they only fee
 SLIGHT = 4.0  # limits that a slow shift of one signal alone must reach to be told, where it is less than ...
 SLOW = ("10 rows", "40 rows")  # its timescales
 FAINT = 1.5  # limits that signals reach only together: below, there is nothing to tell anybody
+NOBODYS, CLEARLY = (
+    ("unknown", "surroundings"),
+    1.25,
+)  # layers without a culprit: the limits that what comes slowly must reach
 SLIGHT_MOST = 3.0  # ... so many of the deviations that single readings have: who learnt minutes knows little of hours
 
 
@@ -107,7 +111,7 @@ def _diagnose(ward: Ward, row: PartRow) -> None:
         finding = msgspec.structs.replace(finding, symptom_of=_told_already(ward, row))
         row.common = row.common or finding.symptom_of is not None
     early = finding.layer == "part" and _too_early(ward, row, len(others), leads, waited)
-    early = early or _faint(row) or (finding.layer == "unknown" and peers.unit_elsewhere(ward))
+    early = early or _faint(row) or (finding.layer in NOBODYS and _too_slight(ward, row, finding.layer))
     row.settled = finding.settled and not early
     if not row.settled:
         return
@@ -138,6 +142,12 @@ def _told_already(ward: Ward, row: PartRow) -> str | None:
         if common and case.overlay.suppressed_by is None and case.origin[0] != row.part.name:
             return case.target
     return None
+
+
+def _too_slight(ward: Ward, row: PartRow, layer: str) -> bool:
+    """This returns whether what nobody knows the cause of is too little to be told yet, or much of the unit is elsewhere."""
+    slight = not row.abrupt and row.view.score < CLEARLY and not any(map(row.view.hinted, range(len(row.members))))
+    return slight or (layer == "unknown" and peers.unit_elsewhere(ward))
 
 
 def _faint(row: PartRow) -> bool:

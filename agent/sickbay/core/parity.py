@@ -149,7 +149,7 @@ class Parity:
 
     __slots__ = (
         "above", "accused", "agreed", "bank", "below", "calm", "doubt", "found", "high", "holds", "jurors", "known", "learn_rows",
-        "low", "missing", "rows", "scatter", "sensor", "signals", "since", "watched",
+        "low", "missing", "rows", "scatter", "sensor", "signals", "since", "strays", "watched",
     )  # fmt: skip
 
     def __init__(self, signals: int, learn_rows: int) -> None:
@@ -165,6 +165,7 @@ class Parity:
         self.below: list[float] = []  # the same with their edges, once learnt: beyond, the unit never was
         self.above: list[float] = []
         self.scatter: Scatter | None = None
+        self.strays: list[int] = []  # signals outside of what was learnt, in the row last judged
         self.watched: list[Watched] = []
         self.jurors: list[Watched] = []
         self.accused: dict[int, float] = {}  # signal: how far beyond, 1.0 is on the limit
@@ -268,6 +269,7 @@ class Parity:
         bank, missing = self.bank, self.missing
         strays = self._strays()
         hidden = {i for i, each in enumerate(masked) if each} if True in masked else set()
+        self.strays = strays
         outside = [i for i in strays if i not in hidden]
         odd = (
             outside[0] if len(outside) == 1 else -1

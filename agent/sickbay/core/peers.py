@@ -66,15 +66,16 @@ def elsewhere(ward: Ward, channel: Channel) -> bool:
 def unit_elsewhere(ward: Ward) -> bool:
     """This returns whether much of the unit is far from all that was learnt: what is odd then, nobody can know."""
     union = ward.union
-    return union is not None and ELSEWHERE * len(union.parity.far()) >= len(union.channels) >= ELSEWHERE
+    return union is not None and ELSEWHERE * len(union.parity.strays) >= len(union.channels) >= ELSEWHERE
 
 
 def rests(ward: Ward, channel: Channel) -> bool:
-    """This returns whether a signal stands where it never was in learning, while others of the unit are elsewhere too."""
+    """This returns whether a signal may stand still because the machine rests: where neither ever was, or in a unit elsewhere."""
     union = ward.union
     if union is None or channel.spec.name not in union.numbers:
         return False
-    return union.numbers[channel.spec.name] in union.parity.far() and elsewhere(ward, channel)
+    far = union.numbers[channel.spec.name] in union.parity.far()
+    return unit_elsewhere(ward) or (far and elsewhere(ward, channel))
 
 
 def verdict(ward: Ward, channel: Channel) -> str | None:

@@ -9,6 +9,8 @@ from sickbay.core.diagnosis import Finding, Witness
 from sickbay.core.fault import Entry
 from sickbay.core.ward import Ward
 
+FRESH_ROWS = 60  # of an alarm: a leap that comes later is no sensor's beginning
+
 
 def witnesses(ward: Ward, row: PartRow) -> list[Witness]:
     """This returns what each signal of a part has to say, those out of service left out."""
@@ -33,7 +35,9 @@ def witnesses(ward: Ward, row: PartRow) -> list[Witness]:
         if relation is not None:
             words = peers.words(ward, channel) or words
         twin = _twin_agrees(ward, channel, blame[i]) if relation is None else None
-        leapt = row.view.leapt(i)
+        leapt = (row.abrupt or row.alarm_rows < FRESH_ROWS) and row.view.leapt(
+            i
+        )  # who was odd long before does more than leap
         company = leapt and peers.elsewhere(ward, channel)
         out.append(Witness(channel.spec.name, blame[i], words, ill, twin, leapt, denied, coarse, company, relation))
     return out
