@@ -7,6 +7,7 @@ that are theirs.
 """
 
 import sys
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
 from typing import IO, Any
@@ -20,7 +21,7 @@ Row = NDArray[np.float64]
 SMOOTH_ROWS = 5  # rows whose median is the score
 
 
-class Detector:
+class Detector(ABC):
     """This is what all have in common: gaps are filled with the last value, and the limit comes from the warm-up's scores.
 
     A subclass says how odd a row is: one number a signal, or one number for the row, which then blames nobody. The margins below
@@ -30,13 +31,13 @@ class Detector:
     smooth_rows = SMOOTH_ROWS
     margin = 1.0  # times what lies between the median and the 99.9 % quantile of the warm-up's scores
 
+    @abstractmethod
     def fit(self, rows: Row) -> list[Row]:
         """This returns how odd the warm-up's own rows are, after they have been learnt."""
-        raise NotImplementedError
 
+    @abstractmethod
     def odd(self, x: Row) -> Row:
         """This returns how odd a row is, never negative."""
-        raise NotImplementedError
 
     def limit(self, reached: Row) -> float:
         """This returns the score above which there is an alarm: the same rule for all that have no rule of their own."""

@@ -23,6 +23,7 @@ LASTING = frozenset(("fault", "isolate", "would_isolate", "probation", "release"
 _OF_A_FAULT = ("fault", "escalate", "acknowledged")
 Told = tuple[str, int, int]  # fault id, revision, the latest revision that the fleet receipted
 _TYPES = {"opened": wire.OPENED, "updated": wire.UPDATED, "closed": wire.CLOSED}
+_ALLOWED = ConsentTable()
 
 
 class Envelopes:
@@ -39,7 +40,7 @@ class Envelopes:
         *,
         quality: Callable[[], str] = time_quality,
         wall_s: Callable[[], float] = time.time,
-        allowed: ConsentTable = ConsentTable(),  # noqa: B008
+        allowed: ConsentTable = _ALLOWED,
     ) -> None:
         self._device, self._model, self._prefix, self._consent = device, model, prefix, Consent(consent, allowed)
         self._clock, self._boot = clock, boot

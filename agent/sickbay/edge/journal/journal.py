@@ -24,6 +24,7 @@ _SHORT_BYTES = 1 << 20  # of the outbox, on a disk that has no room: as much as 
 _STALE_EVERY_S = 3600.0
 _UNSAVED_MAX = 256 << 10  # of the wear that is not on the disk yet
 _WEAR = "wear"
+_LIMITS = Limits()
 
 
 class Journal:
@@ -37,7 +38,7 @@ class Journal:
     def __init__(
         self,
         folder: Path,
-        limits: Limits = Limits(),  # noqa: B008
+        limits: Limits = _LIMITS,
         connect: schema.Connect = schema.by_sqlite,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:

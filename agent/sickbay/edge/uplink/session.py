@@ -157,8 +157,8 @@ class Session(aiomqtt.Client):
                 client.loop_read()
                 while client._sock is not None and getattr(client._sock, "pending", int)() > 0:
                     client.loop_read()  # what TLS has read and the socket will not announce again
-            except Exception as error:  # noqa: BLE001
-                self._broken(error)  # what a broker sends may break paho's parser in any way
+            except Exception as error:  # noqa: BLE001 - what a broker sends may break paho's parser in any way
+                self._broken(error)
 
         self._loop.add_reader(sock.fileno(), readable)
         self._misc_task = self._loop.create_task(self._stay_alive())
@@ -168,7 +168,7 @@ class Session(aiomqtt.Client):
         def writable() -> None:
             try:
                 client.loop_write()
-            except Exception as error:  # noqa: BLE001
+            except Exception as error:  # noqa: BLE001 - as above
                 self._broken(error)
 
         self._loop.add_writer(sock.fileno(), writable)
