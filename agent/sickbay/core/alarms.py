@@ -18,10 +18,11 @@ LEADS = 4.0  # times the score of all others: that part broke, and they only fee
 SLIGHT = 4.0  # limits that a slow shift of one signal alone must reach to be told, where it is less than ...
 SLOW = ("10 rows", "40 rows")  # its timescales
 FAINT = 1.5  # limits that signals reach only together: below, there is nothing to tell anybody
-NOBODYS, CLEARLY = (
-    ("unknown", "surroundings"),
-    1.25,
-)  # layers without a culprit: the limits that what comes slowly must reach
+NOBODYS = ("unknown", "surroundings")  # layers without a culprit ...
+CLEARLY = 1.25  # ... and the limits that what comes slowly must reach to be told under them
+ELSEWHERE_MS = (
+    14_400_000  # for which an alarm without a culprit is not told while much of the unit is where it never was
+)
 SLIGHT_MOST = 3.0  # ... so many of the deviations that single readings have: who learnt minutes knows little of hours
 
 
@@ -147,7 +148,8 @@ def _told_already(ward: Ward, row: PartRow) -> str | None:
 def _too_slight(ward: Ward, row: PartRow, layer: str) -> bool:
     """This returns whether what nobody knows the cause of is too little to be told yet, or much of the unit is elsewhere."""
     slight = not row.abrupt and row.view.score < CLEARLY and not any(map(row.view.hinted, range(len(row.members))))
-    return slight or (layer == "unknown" and peers.unit_elsewhere(ward))
+    lately = ward.now_ms - row.alarm_ms < ELSEWHERE_MS
+    return slight or (layer == "unknown" and lately and peers.unit_elsewhere(ward))
 
 
 def _faint(row: PartRow) -> bool:
