@@ -1,5 +1,6 @@
 """This gathers what is told: witnesses for the diagnosis, severity, and the record that leaves."""
 
+import itertools
 from typing import Any
 
 from sickbay.core import peers, story
@@ -9,6 +10,7 @@ from sickbay.core.diagnosis import Finding, Witness
 from sickbay.core.fault import Entry
 from sickbay.core.ward import Ward
 
+AT_ONCE = 0.5  # of the way that a signal has gone: what a leap covers from one reading to the next
 FRESH_ROWS = 60  # of an alarm: a leap that comes later is no sensor's beginning
 
 
@@ -35,12 +37,19 @@ def witnesses(ward: Ward, row: PartRow) -> list[Witness]:
         if relation is not None:
             words = peers.words(ward, channel) or words
         twin = _twin_agrees(ward, channel, blame[i]) if relation is None else None
-        leapt = (row.abrupt or row.alarm_rows < FRESH_ROWS) and row.view.leapt(
-            i
-        )  # who was odd long before does more than leap
+        # Who was odd long before does more than leap; and who came step by step did not leap, however fast.
+        fresh = row.abrupt or row.alarm_rows < FRESH_ROWS
+        leapt = fresh and row.view.leapt(i) and _at_once(channel, row.view.explain(i))
         company = leapt and peers.elsewhere(ward, channel)
         out.append(Witness(channel.spec.name, blame[i], words, ill, twin, leapt, denied, coarse, company, relation))
     return out
+
+
+def _at_once(channel: Channel, found: dict[str, Any]) -> bool:
+    """This returns whether a signal went at least half of its way from one of its latest readings to the next."""
+    latest = [value for _, value in channel.ring if value is not None]
+    step = max((abs(b - a) for a, b in itertools.pairwise(latest)), default=0.0)
+    return step >= AT_ONCE * abs(float(found["value"]) - float(found["centre"]))
 
 
 def _twin_agrees(ward: Ward, channel: Channel, blame: float) -> bool | None:
