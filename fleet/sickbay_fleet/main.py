@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import logging
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -22,22 +23,32 @@ def main(argv: Sequence[str] | None = None) -> int:
     """This returns the exit code: 0 fine, 1 something is wrong with the run, 2 wrongly called."""
     arguments = _parser().parse_args(argv)
     try:
-        if arguments.verb == "keygen":
-            return orders.keygen(arguments)
-        settings = load(arguments.config)
-        if arguments.verb == "order":
-            return orders.order(settings, arguments)
-        if arguments.verb == "orders":
-            return orders.show(settings, arguments)
-        if arguments.verb == "tickets":
-            return _tickets(settings, arguments)
-        return _serve(settings)
+        code = _run(arguments)
+        sys.stdout.flush()
+        return code
     except ConfigError as error:
         print(f"sickbay-fleet: {error}", file=sys.stderr)
         return 2
     except SickbayError as error:
         print(f"sickbay-fleet: {error}", file=sys.stderr)
         return 1
+    except BrokenPipeError:
+        # The reader (head, less) has gone. Nothing more can be said, not even at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    if arguments.verb == "keygen":
+        return orders.keygen(arguments)
+    settings = load(arguments.config)
+    if arguments.verb == "order":
+        return orders.order(settings, arguments)
+    if arguments.verb == "orders":
+        return orders.show(settings, arguments)
+    if arguments.verb == "tickets":
+        return _tickets(settings, arguments)
+    return _serve(settings)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -23,7 +23,9 @@ def main(argv: list[str] | None = None) -> int:
     """This returns the exit code: 0 fine, 1 it went wrong, 2 wrongly called."""
     options = _parser().parse_args(argv)
     try:
-        return int(importlib.import_module(f"sickbay_sim.cli.{VERBS[options.verb][0]}").run(options))
+        code = int(importlib.import_module(f"sickbay_sim.cli.{VERBS[options.verb][0]}").run(options))
+        sys.stdout.flush()
+        return code
     except BrokenPipeError:
         # The reader (head, less) has gone. Nothing more can be said, not even at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -37,7 +37,7 @@ def test_a_swarm_keeps_every_invariant_through_two_outages(two_outages: None) ->
     """Thirty devices, hours of faults, kills and bad links: nothing is lost, doubled or left open."""
     found = swarm(PLAN, processes=1)
     assert not found.breaches, found.breaches
-    assert found.offered == found.delivered + found.waiting + found.shed and found.offered > 10
+    assert found.offered == found.delivered + found.waiting + found.shed and found.offered > 5
     assert set(found.looks) == set(INVARIANTS)
     assert all(found.looks.values()), "an invariant that was never looked at holds nothing"
 

@@ -1,9 +1,11 @@
 """This is the `sickbay` command: one verb a file, tables for eyes, --json for programs."""
 
 import argparse
+import contextlib
 import importlib
 import os
 import sys
+from typing import TextIO
 
 import sickbay
 from sickbay.errors import ConfigError, SickbayError
@@ -49,7 +51,13 @@ def parser(arguments: list[str]) -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """This returns the exit code: 0 fine, 1 something is wrong with the device or the run, 2 wrongly called."""
     arguments = sys.argv[1:] if argv is None else argv
-    options = parser(arguments).parse_args(arguments)
+    code = _run(parser(arguments).parse_args(arguments))
+    said = _flushed(sys.stdout)
+    _flushed(sys.stderr)  # a log that nobody reads any more is no fault of the run
+    return code if said else max(code, 1)
+
+
+def _run(options: argparse.Namespace) -> int:
     module = VERBS[options.verb][0]
     try:
         return int(importlib.import_module(f"sickbay.cli.{module}").run(options))
@@ -60,11 +68,20 @@ def main(argv: list[str] | None = None) -> int:
         print(f"sickbay: {error}", file=sys.stderr)
         return 1
     except BrokenPipeError:
-        # The reader (head, less) has gone. Nothing more can be said, not even at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        return 1  # the reader (head, less) has gone
     except KeyboardInterrupt:
         return 130
+
+
+def _flushed(stream: TextIO) -> bool:
+    """This returns whether all that was said got out. What did not is dropped: else the interpreter complains of it at its end."""
+    try:
+        stream.flush()
+    except (OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        return False
+    return True
 
 
 if __name__ == "__main__":
