@@ -8,6 +8,8 @@ that theory: it is what the estimate was truly off by while the signal could sti
 import math
 from collections.abc import Sequence
 
+from sickbay.core.elimination import solve
+
 ROWS_LEAST = 100  # before anything is estimated
 RIDGE = 0.01  # of a variance: keeps signals that always move together from cancelling each other out
 CHECK_ROWS = 8  # how often an estimate is held against a signal that can be read
@@ -120,13 +122,4 @@ class Relations:
             + [self.moments[a][index] / (spread[a] * spread[index])]
             for a in seen
         ]
-        for k in range(len(seen)):  # a ridged correlation matrix is positive definite: no pivot is needed
-            pivot = table[k]
-            for other in table[k + 1 :]:
-                factor = other[k] / pivot[k]
-                for c in range(k, len(pivot)):
-                    other[c] -= factor * pivot[c]
-        out = [0.0] * len(seen)
-        for k in reversed(range(len(seen))):
-            out[k] = (table[k][-1] - sum(table[k][c] * out[c] for c in range(k + 1, len(seen)))) / table[k][k]
-        return [weight * spread[index] / spread[j] for weight, j in zip(out, seen, strict=True)]
+        return [weight * spread[index] / spread[j] for weight, j in zip(solve(table), seen, strict=True)]

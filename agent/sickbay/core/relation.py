@@ -11,6 +11,8 @@ from collections.abc import Sequence
 
 import msgspec
 
+from sickbay.core.elimination import solve
+
 GAINS = (1.0, 2.0 / 11.0, 2.0 / 41.0)  # of the EWMAs: this row, 10 rows, 40 rows
 FOLDS = 3  # rows are dealt to as many folds, in blocks: what is foretold is never what was learnt from
 BLOCKS = 3  # of each fold
@@ -146,15 +148,7 @@ class _Moments:
             + [self.cov(a, signal) / sa]
             for a, sa in zip(features, spread, strict=True)
         ]
-        for k, pivot in enumerate(table):  # a ridged correlation matrix is positive definite: no pivot is needed
-            for other in table[k + 1 :]:
-                factor = other[k] / pivot[k]
-                for c in range(k, len(pivot)):
-                    other[c] -= factor * pivot[c]
-        out = [0.0] * len(features)
-        for k in reversed(range(len(features))):
-            out[k] = (table[k][-1] - sum(table[k][c] * out[c] for c in range(k + 1, len(features)))) / table[k][k]
-        return [w / s for w, s in zip(out, spread, strict=True)]
+        return [w / s for w, s in zip(solve(table), spread, strict=True)]
 
 
 def _foretold(scatter: Scatter, moments: Sequence[_Moments], signal: int, features: Sequence[int]) -> float:
