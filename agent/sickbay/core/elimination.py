@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 
 def solve(table: Sequence[list[float]]) -> list[float]:
-    """This returns x of A x = b, of rows [A | b]; overwrites them. A must be positive definite, as a ridged correlation matrix is."""
+    """This returns x of A x = b, of rows [A, b], and overwrites them. A is positive definite, as a ridged correlation matrix is."""
     for k, pivot in enumerate(table):
         for other in table[k + 1 :]:
             factor = other[k] / pivot[k]
