@@ -9,10 +9,8 @@ from sickbay.core.channel import PartRow
 ODD = 0.6  # of its own limit: nearer than this a signal is home, as for the part's alarm
 HOME = 0.5  # of its limit: its mean is home, and what it does from here on begins anew
 HALF = 0.5  # of the farthest
-TURNED, FRESH_ROWS = (
-    0.9,
-    60,
-)  # of the farthest: it has turned round; and rows within which it must have come nearer again
+TURNED = 0.9  # of the farthest: it has turned round ...
+FRESH_ROWS = 60  # ... and rows within which it must have come nearer again
 NEARER = 0.98  # times the nearest so far: less is a step nearer, and no chance
 STALE_ROWS = 300  # without a step nearer: it has stopped
 BACK_OUT, BACK_OUT_LEAST = 1.25, 0.5  # times the nearest, and limits beyond it: it has turned round

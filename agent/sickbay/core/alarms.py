@@ -20,9 +20,7 @@ SLOW = ("10 rows", "40 rows")  # its timescales
 FAINT = 1.5  # limits that signals reach only together: below, there is nothing to tell anybody
 NOBODYS = ("unknown", "surroundings")  # layers without a culprit ...
 CLEARLY = 1.25  # ... and the limits that what comes slowly must reach to be told under them
-ELSEWHERE_MS = (
-    14_400_000  # for which an alarm without a culprit is not told while much of the unit is where it never was
-)
+ELSEWHERE_MS = 14_400_000  # for which nothing unknown is told while much of the unit is where it never was
 SLIGHT_MOST = 3.0  # ... so many of the deviations that single readings have: who learnt minutes knows little of hours
 
 
@@ -112,7 +110,7 @@ def _diagnose(ward: Ward, row: PartRow) -> None:
         finding = msgspec.structs.replace(finding, symptom_of=_told_already(ward, row))
         row.common = row.common or finding.symptom_of is not None
     early = finding.layer == "part" and _too_early(ward, row, len(others), leads, waited)
-    early = early or _faint(row) or (finding.layer in NOBODYS and _too_slight(ward, row, finding.layer))
+    early = early or _faint(row) or _too_slight(ward, row, finding.layer)
     row.settled = finding.settled and not early
     if not row.settled:
         return
@@ -147,7 +145,9 @@ def _told_already(ward: Ward, row: PartRow) -> str | None:
 
 def _too_slight(ward: Ward, row: PartRow, layer: str) -> bool:
     """This returns whether what nobody knows the cause of is too little to be told yet, or much of the unit is elsewhere."""
-    slight = not row.abrupt and row.view.score < CLEARLY and not any(map(row.view.hinted, range(len(row.members))))
+    if layer not in NOBODYS:
+        return False
+    slight = not row.abrupt and row.view.score < CLEARLY and not row.view.any_hinted()
     lately = ward.now_ms - row.alarm_ms < ELSEWHERE_MS
     return slight or (layer == "unknown" and lately and peers.unit_elsewhere(ward))
 

@@ -134,6 +134,10 @@ class PartView:
         """This returns whether a signal's relation to others is broken."""
         return self._hints is not None and self._hints[index] > 0.0
 
+    def any_hinted(self) -> bool:
+        """This returns whether any signal's relation to others is broken."""
+        return self._hints is not None
+
     def tighten(self, factors: Sequence[float]) -> None:
         """This has each signal judged so many times stricter; 1.0 is as ever, and nothing makes it less strict than that."""
         self.strictness = [max(1.0, f) for f in factors] if any(f > 1.0 for f in factors) else None

@@ -9,9 +9,7 @@ from collections.abc import Sequence
 import msgspec
 
 FAST, MIDDLE, SLOW = 2.0 / 4.0, 2.0 / 11.0, 2.0 / 41.0  # EWMAs of 3, 10 and 40 rows
-LEVEL = (
-    1.0 / 100.0
-)  # how fast the level may follow slow wander; 200 and 400 rows left too much wander in the statistics
+LEVEL = 1.0 / 100.0  # how fast the level may follow slow wander; 200 and 400 rows left too much in the statistics
 WANDERED_MOST = 9.0  # on the variance, while a level is held
 NOISE = 2.0 / 21.0  # EWMA of 20 rows of the squared step
 NOISE_MOST = 40.0  # times the mean squared step: what one leap may add
@@ -21,10 +19,8 @@ DRIFT_ROWS = 20.0  # rows without following after which a pure wanderer's allowa
 GAP_ROWS = 20  # missing rows after which the EWMAs start anew from the level
 BURST = 2  # rows in a row beyond the spike limit that are still a spike; the third makes it a leap
 LEAP = 1.6  # score of a leap
-AWAY_ROWS, HOME = (
-    20,
-    1.0,
-)  # a leap after so many rows away that lands within its limit has come home: that is no new leap
+# A leap after so many rows away that lands within its limit has come home: that is no new leap.
+AWAY_ROWS, HOME = 20, 1.0
 # Once the faster mean is back by half, the slower one goes no farther than this times its limit: or a great fault would alarm long
 # after it ended.
 BACK, WINDUP = 0.5, 1.5

@@ -22,10 +22,8 @@ FLOOR = 0.002  # of a signal's deviation: twins that always said the very same s
 ON_ROWS = 3  # rows beyond its limit before a relation counts as broken
 OFF = 0.6  # of its limit: below, it holds again
 GATHER_ROWS = 10  # how often it is asked anew who explains what is broken
-CALM_ROWS, HELD = (
-    300,
-    0.7,
-)  # rows for which all must hold before who was accused is free, and what is held against him till then
+CALM_ROWS = 300  # rows for which all must hold before who was accused is free ...
+HELD = 0.7  # ... and what is held against him till then, in limits
 OTHERWISE = 9  # times in a row that something else must be found to accuse somebody else
 AGREED = 3  # times in a row that the same is found before anybody is accused
 HOLD_ROWS = 10  # rows for which a missing reading stands as it was
@@ -50,9 +48,8 @@ class Watched(msgspec.Struct):
     peers: list[int]  # the signals it leans on
     count: int = 0
     total: float = 0.0  # of squared errors in calibration
-    swings: list[float] = msgspec.field(
-        default_factory=lambda: [0.0, 0.0]
-    )  # squares between 10 and 40 rows: signal, error
+    # Squares of what moved between 10 and 40 rows: the signal, and what was left of it unexplained.
+    swings: list[float] = msgspec.field(default_factory=lambda: [0.0, 0.0])
     means: list[float] = msgspec.field(default_factory=lambda: [0.0] * len(SMOOTH))  # smoothed residual
     most: list[float] = msgspec.field(default_factory=lambda: [0.0] * len(SMOOTH))  # of each, in calibration
     said: float = 0.0
@@ -267,13 +264,10 @@ class Parity:
 
     def _judge(self, masked: Sequence[bool], well: bool) -> None:
         bank, missing = self.bank, self.missing
-        strays = self._strays()
+        self.strays = strays = self._strays()
         hidden = {i for i, each in enumerate(masked) if each} if True in masked else set()
-        self.strays = strays
         outside = [i for i in strays if i not in hidden]
-        odd = (
-            outside[0] if len(outside) == 1 else -1
-        )  # one alone may be anywhere itself: all others are where they were
+        odd = outside[0] if len(outside) == 1 else -1  # alone it may be anywhere itself: all others are where they were
         late = self._late()
         for each in (*self.watched, *self.jurors):
             relation = each.relation
@@ -304,7 +298,7 @@ class Parity:
         self.since += 1
         self.calm = 0
         if self.since % GATHER_ROWS == 0:
-            self._accuse(*self._explained(set(strays)))
+            self._accuse(*self._explained())
         elif self.accused:
             broken = self._broken()
             top = max(broken.values())
@@ -322,11 +316,9 @@ class Parity:
 
     def _late(self) -> set[int]:
         """This returns the signals that this row is without, those left out that always come more seldom than rows."""
-        return (
-            {i for i, gap in enumerate(self.missing) if gap and self.holds[i] <= HOLD_ROWS}
-            if any(self.missing)
-            else set()
-        )
+        if not any(self.missing):
+            return set()
+        return {i for i, gap in enumerate(self.missing) if gap and self.holds[i] <= HOLD_ROWS}
 
     def _strays(self) -> list[int]:
         """This returns the signals that are outside of what was learnt, or silent."""
@@ -367,7 +359,7 @@ class Parity:
             broken = self._broken()
             self.accused = {sensor: max(broken.values())} if sensor >= 0 else broken
 
-    def _explained(self, strays: set[int]) -> tuple[int, bool]:
+    def _explained(self) -> tuple[int, bool]:
         """This returns the sensor whose error alone would break all this and nothing else (-1: none), and whether more could."""
         asked = [each for each in self.watched if each.asked or each.broken]
         worst = max(asked, key=Watched.ratio)
@@ -387,7 +379,7 @@ class Parity:
         near = [s for share, s in shares if best >= ONE and share >= best - AHEAD]
         if len(near) < 2:
             return (near[0] if near else -1), False
-        left = [s for s in near if s in strays]
+        left = [s for s in near if s in self.strays]
         if len(left) == 1:
             return left[0], False
         odd = [e.relation.signal for e in self.jurors if e.relation.signal in near and e.peak >= JUROR]

@@ -26,7 +26,8 @@ def witnesses(ward: Ward, row: PartRow) -> list[Witness]:
     for i, channel in enumerate(row.members):
         if channel.masked:
             continue
-        words = story.deviation(row.view.explain(i), channel.spec.unit)
+        found = row.view.explain(i)
+        words = story.deviation(found, channel.spec.unit)
         ill = i in ill_now or bool(channel.failing) or channel.silent
         denied, coarse = None, False
         if blame[i] >= 1.0:
@@ -39,7 +40,7 @@ def witnesses(ward: Ward, row: PartRow) -> list[Witness]:
         twin = _twin_agrees(ward, channel, blame[i]) if relation is None else None
         # Who was odd long before does more than leap; and who came step by step did not leap, however fast.
         fresh = row.abrupt or row.alarm_rows < FRESH_ROWS
-        leapt = fresh and row.view.leapt(i) and _at_once(channel, row.view.explain(i))
+        leapt = fresh and row.view.leapt(i) and _at_once(channel, found)
         company = leapt and peers.elsewhere(ward, channel)
         out.append(Witness(channel.spec.name, blame[i], words, ill, twin, leapt, denied, coarse, company, relation))
     return out

@@ -73,12 +73,9 @@ class Trend:
     def __init__(self, finest_ms: int = FINEST_MS) -> None:
         self.finest_ms = finest_ms
         self.levels: list[deque[tuple[int, float]]] = [deque(maxlen=BINS) for _ in range(LEVELS)]
-        self.reaches: list[deque[tuple[float, float]]] = [
-            deque(maxlen=BINS) for _ in range(LEVELS)
-        ]  # least and most of each
-        self.parts: list[list[tuple[int, float, float, float]]] = [
-            [] for _ in range(LEVELS)
-        ]  # on their way to the next level
+        # Least and most of each mean; and means on their way to the next level, with theirs.
+        self.reaches: list[deque[tuple[float, float]]] = [deque(maxlen=BINS) for _ in range(LEVELS)]
+        self.parts: list[list[tuple[int, float, float, float]]] = [[] for _ in range(LEVELS)]
         self.opened_ms: int | None = None
         self.total = 0.0
         self.count = 0
