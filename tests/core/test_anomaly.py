@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from sickbay.core.anomaly import PartView
 from sickbay.core.equipment import Signal
-from sickbay.core.memory import down, up
+from sickbay.core.lasting import down, up
 
 Row = list[float | None]
 NAMES = ("flow", "pressure", "current", "temp")

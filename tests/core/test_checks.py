@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sickbay.core.checks import BAD_VALUE, RANGE, RATE, SENTINEL, SILENT, SILENT_MOST, SignalChecks
 from sickbay.core.disagreement import Disagreement
 from sickbay.core.equipment import Signal
-from sickbay.core.memory import down, up
+from sickbay.core.lasting import down, up
 
 
 def checks(**declared: Any) -> SignalChecks:

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from plants import BORN, Journey, becomes, equipment, falls_silent, fan_dies, long_journey, rows
-from sickbay.core import memory
+from sickbay.core import lasting, memory
 from sickbay.core.equipment import Equipment
 from sickbay.core.memory import FORMAT, MemoryUnreadable
 from sickbay.core.node import Node
@@ -209,4 +209,4 @@ def test_a_part_in_probation_goes_on_with_it() -> None:
 
 def test_a_class_that_would_not_survive_is_named() -> None:
     with pytest.raises(AssertionError, match="would not survive a restart"):
-        memory.down(object())
+        lasting.down(object())

@@ -6,7 +6,7 @@ import random
 import pytest
 
 from related_signals import NAMES, A, Ailing, B, C, Row, Y, Z, off, unit, wanderers
-from sickbay.core import memory
+from sickbay.core import lasting
 from sickbay.core.parity import CALM_ROWS, HOLD_ROWS, LEAST_ROWS, SIGNALS_MOST, Parity
 
 LEARN = 600
@@ -242,7 +242,7 @@ def test_a_relation_needs_as_many_rows_as_it_takes_not_to_see_ghosts() -> None:
 
 
 def states(parity: Parity) -> object:
-    return memory.down(parity)
+    return lasting.down(parity)
 
 
 @pytest.mark.parametrize("at", [0, 1, 200, 359, 360, 361, 599, 600, ILL + 5, ILL + 25, ILL + 45, ILL + 200])
@@ -251,7 +251,7 @@ def test_what_was_kept_goes_on_as_if_nothing_had_been(at: int) -> None:
     straight, stopped = Parity(len(NAMES), LEARN), Parity(len(NAMES), LEARN)
     for number, row in enumerate(unit(ILL + 250, 1, off(A, ILL, bias=4.0))):
         if number == at:
-            stopped = memory.up(memory.down(stopped))
+            stopped = lasting.up(lasting.down(stopped))
         straight.step(row, NOBODY, not straight.accused)
         stopped.step(row, NOBODY, not stopped.accused)
     assert states(stopped) == states(straight) and straight.sensor == A

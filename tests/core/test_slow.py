@@ -5,7 +5,7 @@ import random
 
 from sickbay.core.anomaly import PartView
 from sickbay.core.equipment import Signal
-from sickbay.core.memory import down, up
+from sickbay.core.lasting import down, up
 from sickbay.core.slow import reach
 
 DAY = 96

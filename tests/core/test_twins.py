@@ -4,7 +4,7 @@ import random
 
 from sickbay.core.effects import Escalate
 from sickbay.core.equipment import Equipment, Mode, Part, Policy, Signal
-from sickbay.core.memory import down
+from sickbay.core.lasting import down
 from sickbay.core.node import Node
 from sickbay.core.reading import Reading
 

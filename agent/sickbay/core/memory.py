@@ -1,42 +1,20 @@
-"""This keeps a device's whole state as bytes and brings it back. It knows every class that lasts, and no other.
-
-MessagePack, because limits may be infinite and JSON has no word for that. Nothing here can run code from a damaged file, as pickle
-could: a tag that is not in the table is refused.
-"""
+"""This keeps a device's whole state as bytes and brings it back, as far as the configuration is still the same."""
 
 import hashlib
-from collections import deque
-from enum import Enum
 from typing import Any
 
 import msgspec
 
 from sickbay.core import afar, fault
-from sickbay.core.abrupt import Abrupt, Leaps
-from sickbay.core.anomaly import PartView
 from sickbay.core.bars import Bar
-from sickbay.core.baseline import Learnt
-from sickbay.core.case import Case, Overlay
+from sickbay.core.case import Case
 from sickbay.core.channel import Channel, PartRow, Twins
-from sickbay.core.chart import Chart, SignalLearnt
-from sickbay.core.checks import SignalChecks
 from sickbay.core.classes import CLASSES, SENSOR_CHECKS
 from sickbay.core.disagreement import Disagreement
-from sickbay.core.estimate import Relations
-from sickbay.core.excitation import Follower
-from sickbay.core.fault import Entry, Memory
-from sickbay.core.news import Newness, News
-from sickbay.core.parity import Parity, Watched
+from sickbay.core.fault import Entry
+from sickbay.core.lasting import UNREADABLE, alike, attributes, down, up
 from sickbay.core.quarantine import OUT_OF_SERVICE, Record, State
-from sickbay.core.reading import Quality
-from sickbay.core.relation import Relation, Scatter
-from sickbay.core.residual import ResidualView
-from sickbay.core.season import Season
-from sickbay.core.slow import SlowView
-from sickbay.core.source import Source
 from sickbay.core.standing import Standing
-from sickbay.core.tails import Tail
-from sickbay.core.trend import TimeLeft, Trend
 from sickbay.core.triage import TriageState
 from sickbay.core.ward import Ward
 from sickbay.errors import SickbayError
@@ -44,14 +22,6 @@ from sickbay.errors import SickbayError
 FORMAT = 1
 MAGIC = b"sickbay memory\n"
 SEAL_BYTES = 16
-_UNREADABLE = (msgspec.MsgspecError, KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError)
-_VIEWS = (PartView, Chart, ResidualView, SlowView, Abrupt, Leaps, News, Newness, Season, Tail)
-_OTHERS = (SignalChecks, Disagreement, Trend, Relations, Source, Parity, Scatter)
-_RECORDS = (Entry, Record, TimeLeft, TriageState, Standing, Bar)
-_KINDS = (Learnt, SignalLearnt, Follower, Case, Overlay, Watched, Relation, *_RECORDS)
-_CLASSES: dict[str, type] = {c.__name__: c for c in (*_VIEWS, *_OTHERS)}
-_STRUCTS: dict[str, type[msgspec.Struct]] = {c.__name__: c for c in _KINDS}
-_ENUMS: dict[str, type[Enum]] = {c.__name__: c for c in (Memory, State, Quality)}
 _CHANNEL = (
     "value", "at_ms", "quality", "failing", "silent", "masked", "missed", "substitute",
     "estimate", "ring", "trend", "checks",
@@ -121,7 +91,7 @@ def restore(ward: Ward, kept: bytes) -> list[str]:
         state = msgspec.msgpack.decode(payload)
         if state["format"] == FORMAT:
             return _take_up(ward, state)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise MemoryUnreadable(f"the snapshot cannot be read ({type(error).__name__}: {error})") from None
     raise MemoryUnreadable(f"the snapshot is of format {state['format']}, this is {FORMAT}: learning begins anew")
 
@@ -195,10 +165,10 @@ def _sources(ward: Ward, kept: dict[str, Any]) -> None:
         try:
             width, state = kept[name]
             made = up(state)
-        except _UNREADABLE:
+        except UNREADABLE:
             width = made = None
-        if width == source.width and _alike(made, source):
-            for attribute in _attributes(source):
+        if width == source.width and alike(made, source):
+            for attribute in attributes(source):
                 setattr(source, attribute, getattr(made, attribute))
         else:
             _afresh(ward, [(name, "repeats")])
@@ -228,13 +198,13 @@ def _unite(ward: Ward, state: dict[str, Any]) -> None:
         if (
             kept["names"] == list(union.numbers)
             and all(state["shapes"][name] == _shape(ward, name) for name in union.numbers)
-            and _alike(made, union.parity)
+            and alike(made, union.parity)
             and (made.signals, made.learn_rows, len(row)) == (len(row), union.parity.learn_rows, len(union.channels))
         ):
             union.parity, union.row = made, row
             union.brought = dict.fromkeys(name for name in kept["brought"] if name in ward.rows)
             return
-    except _UNREADABLE:
+    except UNREADABLE:
         pass
     for each in ward.rows.values():  # what was held against signals by relations that are no more
         for i in range(len(each.members)):
@@ -260,9 +230,9 @@ def _channel(ward: Ward, channel: Channel, state: dict[str, Any]) -> list[str]:
         if (
             state["shapes"][name] == _shape(ward, name)
             and len(kept) == len(_CHANNEL)
-            and _alike(kept["checks"], channel.checks)
+            and alike(kept["checks"], channel.checks)
         ):
-            if channel.trend is None or not _alike(kept["trend"], channel.trend):
+            if channel.trend is None or not alike(kept["trend"], channel.trend):
                 kept["trend"] = channel.trend
             for attribute, value in kept.items():
                 setattr(channel, attribute, value)
@@ -271,7 +241,7 @@ def _channel(ward: Ward, channel: Channel, state: dict[str, Any]) -> list[str]:
             if channel.substitute not in ward.channels:
                 channel.substitute = None
             return []
-    except _UNREADABLE:
+    except UNREADABLE:
         pass
     channel.masked = ward.quarantine.state(name) in OUT_OF_SERVICE
     channel.active = [(b, entries[(name, c)]) for b, c in enumerate(SENSOR_CHECKS) if (name, c) in entries]
@@ -284,11 +254,11 @@ def _row(ward: Ward, row: PartRow, state: dict[str, Any]) -> list[str]:
     name = row.part.name
     try:
         kept = {a: up(v) for a, v in state["rows"][name].items() if a in _ROW}
-        if state["shapes"][name] == _shape(ward, name) and len(kept) == len(_ROW) and _alike(kept["view"], row.view):
+        if state["shapes"][name] == _shape(ward, name) and len(kept) == len(_ROW) and alike(kept["view"], row.view):
             for attribute, value in kept.items():
                 setattr(row, attribute, value)
             return []
-    except _UNREADABLE:
+    except UNREADABLE:
         pass
     row.paused = row.part.output is not None and ward.quarantine.state(name) in (State.ISOLATED, State.LOCKED_OUT)
     for i, channel in enumerate(row.members):
@@ -313,78 +283,8 @@ def _afresh(ward: Ward, keys: list[tuple[str, str]]) -> None:
             ward.soon(ward.now_ms)
 
 
-def _alike(kept: Any, fresh: Any) -> bool:
-    """This returns whether an object that was kept has what this version's own has: an update may have added to it."""
-    if type(kept) is not type(fresh) or set(_held(kept)) != set(_held(fresh)):
-        return False
-    inner = [name for name, value in _held(fresh).items() if type(value).__name__ in _CLASSES]
-    return all(_alike(getattr(kept, name), getattr(fresh, name)) for name in inner)
-
-
 def _shape(ward: Ward, name: str) -> str:
     """This returns a digest of what a signal or part was configured as: another shape means another memory."""
     channel = ward.channels.get(name)
     specs = [channel.spec] if channel is not None else [c.spec for c in ward.rows[name].members]
     return hashlib.blake2s(msgspec.json.encode(specs), digest_size=8).hexdigest()
-
-
-def down(value: Any) -> Any:
-    """This turns what lasts into plain values; a tagged list marks what MessagePack has no word for."""
-    if value is None or type(value) in (bool, int, float, str):
-        return value
-    kind = type(value)
-    if kind is list:
-        return ["l", *map(down, value)]
-    if kind is tuple:
-        return ["t", *map(down, value)]
-    if kind is dict:
-        return ["d", *([down(k), down(v)] for k, v in value.items())]
-    if kind is frozenset:
-        return ["f", *map(down, sorted(value))]
-    if kind is deque:
-        return ["q", value.maxlen, *map(down, value)]
-    if isinstance(value, Enum):
-        return ["e", kind.__name__, value.value]
-    if isinstance(value, msgspec.Struct):
-        assert kind.__name__ in _STRUCTS, kind
-        return ["s", kind.__name__, *([f, down(getattr(value, f))] for f in kind.__struct_fields__)]
-    assert kind.__name__ in _CLASSES, f"{kind.__name__} would not survive a restart"
-    return ["o", kind.__name__, *([name, down(getattr(value, name))] for name in _attributes(value))]
-
-
-def up(value: Any) -> Any:
-    """This makes again what `down` took apart; raises ValueError or KeyError for what it does not know."""
-    if type(value) is not list:
-        return value
-    match value:
-        case ["l", *items]:
-            return [up(v) for v in items]
-        case ["t", *items]:
-            return tuple(up(v) for v in items)
-        case ["d", *items]:
-            return {up(k): up(v) for k, v in items}
-        case ["f", *items]:
-            return frozenset(map(up, items))
-        case ["q", int(bound), *items]:
-            return deque((up(v) for v in items), maxlen=bound)
-        case ["e", str(name), word]:
-            return _ENUMS[name](word)
-        case ["s", str(name), *items]:
-            return _STRUCTS[name](**{f: up(v) for f, v in items})
-        case ["o", str(name), *items]:
-            made: Any = object.__new__(_CLASSES[name])
-            for attribute, kept in items:
-                setattr(made, attribute, up(kept))
-            if not all(hasattr(made, attribute) for attribute in _attributes(made)):
-                raise ValueError(f"{name} lacks an attribute")
-            return made
-    raise ValueError(f"an unknown tag {value[:1]!r}")
-
-
-def _attributes(value: Any) -> list[str]:
-    slots = getattr(type(value), "__slots__", None)
-    return list(slots) if slots is not None else list(vars(value))
-
-
-def _held(value: Any) -> dict[str, Any]:
-    return {name: getattr(value, name) for name in _attributes(value) if hasattr(value, name)}
