@@ -256,6 +256,60 @@ def test_another_signal_on_a_repeating_line_lets_it_be_found_afresh() -> None:
     assert "repeats" not in {c.class_ for c in j.node.ward.triage.open_cases()}
 
 
+def bounded() -> Equipment:
+    """This is the plant with limits for all that the rig carries."""
+    plant = equipment()
+    ranges = {"flow": (0.0, 60.0), "pressure": (0.0, 400.0), "current": (0.0, 10.0)}
+    limited = [
+        msgspec.structs.replace(s, low=ranges[s.name][0], high=ranges[s.name][1]) if s.name in ranges else s
+        for s in plant.signals
+    ]
+    return msgspec.structs.replace(plant, signals=tuple(limited))
+
+
+def babbles(start: int, end: int = 10**9) -> Ailment:
+    """This lets two of the rig's three signals say what cannot be, by turns."""
+
+    def ail(second: int, values: Values) -> None:
+        if start <= second < end:
+            for k, name in enumerate(RIG):
+                if (second + k) % 3:
+                    values[name] = 1000.0 + 137.0 * (second % 7)
+
+    return ail
+
+
+def test_signals_that_take_turns_in_saying_the_impossible_are_one_fault_of_their_line() -> None:
+    """A gateway with bad memory puts a right checksum under wrong numbers: no frame shows it, and no sensor may pay for it."""
+    j = Journey(bounded()).run(rows(range(ILL + 60), babbles(ILL)))
+    assert j.story() == [("opened", "rig", "nonsense")]
+    assert j.told()[0].body["layer"] == "line" and j.told()[0].at_ms <= 1000 * (ILL + 20)
+    assert not j.told("pump") and j.state("pump") == "in_service"
+    j.run(rows(range(ILL + 60, ILL + 120)))
+    assert j.story() == [("opened", "rig", "nonsense"), ("closed", "rig", "nonsense")]
+    assert not j.node.ward.triage.open_cases()
+
+
+def test_sensors_that_stay_out_of_range_together_are_not_their_line() -> None:
+    """A supply that sags pulls three transmitters below their range and keeps them there: the frames say what is measured."""
+    low = [becomes(name, -1.0, ILL) for name in RIG]
+    j = Journey(bounded()).run(rows(range(ILL + 60), *low))
+    assert "nonsense" not in {c for _, _, c in j.story()}
+
+
+def test_one_sensor_that_comes_and_goes_is_not_its_line() -> None:
+    wild = [becomes("flow", 999.0, second, second + 1) for second in range(ILL, ILL + 60, 2)]
+    j = Journey(bounded()).run(rows(range(ILL + 60), *wild))
+    assert {target for _, target, _ in j.story()} == {"flow"}
+
+
+def test_nonsense_that_goes_on_is_told_again_after_a_person_cleared_it() -> None:
+    j = Journey(bounded()).run(rows(range(ILL + 60), babbles(ILL)))
+    j.order("clear", "rig")
+    j.run(rows(range(ILL + 60, ILL + 120), babbles(ILL)))
+    assert [c.class_ for c in j.node.ward.triage.open_cases() if c.overlay.suppressed_by is None] == ["nonsense"]
+
+
 def test_who_is_ill_stands_in_for_nobody() -> None:
     """The twin has an open case of its own: an estimate from the others is better than another wrong number."""
     j = learnt().run(rows(range(ILL, ILL + 20), becomes("level", 70.1, ILL)))

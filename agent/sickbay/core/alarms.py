@@ -90,7 +90,8 @@ def _swayed(ward: Ward, row: PartRow) -> bool:
 
 
 def _diagnose(ward: Ward, row: PartRow) -> None:
-    if _swayed(ward, row) or _held_back(ward, row):
+    doubted = any(c.source.in_doubt(ward.now_ms) for c in row.members)  # it may be what carries them
+    if doubted or _swayed(ward, row) or _held_back(ward, row):
         row.settled = False
         return
     waited = row.alarm_rows >= ward.equipment.policy.corroborate_rows

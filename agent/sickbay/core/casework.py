@@ -7,6 +7,7 @@ from sickbay.core.diagnosis import ACCUSED, Finding
 from sickbay.core.fault import Change, Entry, Memory, Result
 from sickbay.core.quarantine import OUT_OF_SERVICE
 from sickbay.core.reading import Receipt
+from sickbay.core.source import DOUBT_FRAMES
 from sickbay.core.ward import Ward
 
 CONSEQUENCE = 10  # times the rows that peers are given: how long one part's fault may take to show in another
@@ -55,6 +56,9 @@ def _failed(ward: Ward, target: str, class_: str, finding: Finding) -> None:
         ward.emit("verdict", target, **{"class": class_, "symptom_of": root.id})
     else:
         speaks(ward, case)
+    channel = ward.channels.get(finding.target)
+    if case.due_ms is not None and channel is not None and channel.source.in_doubt(ward.now_ms):
+        case.due_ms += DOUBT_FRAMES * channel.source.cadence_ms  # it shows by then whether it is the line that says so
     ward.soon(case.due_ms)
 
 

@@ -69,6 +69,12 @@ CLASSES: dict[str, FaultClass] = {
         "says the same row again and again",
         "Restart what sends it: a logger or gateway that hangs. Until then nothing is known of the machine behind it.",
     ),
+    "nonsense": FaultClass(
+        "line",
+        _AT_ONCE,
+        "carries numbers that cannot be true",
+        "Look at the gateway, logger or converter: its checksums are right, and its numbers are not. Restart or replace it.",
+    ),
     "store": FaultClass("surroundings", _AT_ONCE, "lost records, or cannot keep them", _KEEP),
 }
 
@@ -76,5 +82,8 @@ CLASSES: dict[str, FaultClass] = {
 LINE_SYMPTOMS: dict[str, frozenset[str]] = {
     "garbage": frozenset(("bad_value", "sentinel", "range", "rate", "spikes", "noise")),
     "repeats": frozenset(("stuck", "noise")),
+    "nonsense": frozenset(
+        ("bad_value", "sentinel", "range", "rate", "stuck", "noise", "spikes", "shift", "disagreement")
+    ),
 }
 SENSOR_CHECKS = CHECKS[:-1]  # judged at each reading, in the order of checks.py's bits

@@ -2,11 +2,13 @@
 
 from sickbay.core import anticipating, casework, lines, parts, twins
 from sickbay.core.channel import Channel
+from sickbay.core.checks import RANGE, RATE
 from sickbay.core.classes import CLASSES, SENSOR_CHECKS
 from sickbay.core.fault import Entry, Result
 from sickbay.core.reading import Quality, Reading
 from sickbay.core.ward import Ward
 
+IMPOSSIBLE = RANGE | RATE  # checks that find a number that cannot be true
 TOGETHER = 0.75  # of a row's period: what comes within it is one row
 
 
@@ -38,13 +40,18 @@ def reading(ward: Ward, reading: Reading) -> None:
     channel.at_ms = at
     if channel.silent:
         lines.spoke(ward, channel)
+    if failed & IMPOSSIBLE and not channel.failing & IMPOSSIBLE:
+        lines.impossible(ward, channel)
+    elif source.nonsense:
+        lines.sane(ward, channel)
     if failed or channel.active or channel.failing:
         _qualify(ward, channel, failed)
     elif channel.quality is not Quality.GOOD:
         channel.quality = Quality.GOOD
-    if source.repeating:  # old news: nothing is judged by it
+    untrue = source.repeating or source.nonsense  # old news, or none: nothing is judged by it
+    if untrue:
         channel.quality = Quality.SUSPECT
-    usable = None if failed or source.repeating else value
+    usable = None if failed or untrue else value
     for row, i in channel.rows:
         bit = 1 << i
         if row.seen & bit or (row.seen and at - row.opened_ms > TOGETHER * row.period_ms):
@@ -59,7 +66,7 @@ def reading(ward: Ward, reading: Reading) -> None:
             parts.close_row(ward, row, at)
     if channel.trend is not None and value is not None and channel.quality is Quality.GOOD:
         anticipating.heard(ward, channel, value)
-    if channel.twins is not None and not source.repeating:
+    if channel.twins is not None and not untrue:
         twins.heard(ward, channel.twins, channel)
 
 

@@ -1,10 +1,11 @@
 """This follows the lines: a signal that falls silent, a source that is lost, garbage, and what comes back."""
 
-from sickbay.core import casework
+from sickbay.core import aftermath, casework
 from sickbay.core.channel import Channel, PartRow
 from sickbay.core.diagnosis import Finding, silence
 from sickbay.core.fault import Result
 from sickbay.core.reading import LineState, Quality
+from sickbay.core.source import FRAMES
 from sickbay.core.ward import Ward
 
 BYTES_MS = 60_000  # that a mute line's ticket waits where bytes came since: what they are shows by then
@@ -86,6 +87,36 @@ def moves(ward: Ward, channel: Channel) -> None:
     if watch.repeating:
         watch.repeating = False
         casework.judge(ward, source, "repeats", Result.PASSED)
+
+
+def impossible(ward: Ward, channel: Channel) -> None:
+    """This takes in that a signal has begun to say what cannot be true. Where several do by turns, it is their line."""
+    source, watch = channel.spec.source, channel.source
+    garbled = watch.impossible(channel.spec.name, ward.now_ms)
+    if garbled and not watch.nonsense:
+        watch.nonsense = True
+        names = ", ".join(dict.fromkeys(name for _, name in watch.strange))
+        words = (
+            f"{names} came and went with numbers that cannot be true, within {FRAMES} frames of {source}",
+            "sensors that fail do not take turns: it is what carries them",
+        )
+        casework.judge(ward, source, "nonsense", Result.FAILED, Finding("line", source, "nonsense", words))
+
+
+def sane(ward: Ward, channel: Channel) -> None:
+    """This takes in a reading of a line that said what cannot be true: once that is over, it counts again.
+
+    What was made of its numbers before they were known for nonsense is forgotten.
+    """
+    if not channel.source.is_sane(ward.now_ms):
+        return
+    channel.source.nonsense = False
+    for row in {row.part.name: row for c in ward.by_source[channel.spec.source] for row, _ in c.rows}.values():
+        row.view.rest()
+        row.alarm_rows, row.settled = 0, False
+        aftermath.forget(row)
+        casework.judge(ward, row.part.name, "anomaly", Result.PASSED)
+    casework.judge(ward, channel.spec.source, "nonsense", Result.PASSED)
 
 
 def _garbled(ward: Ward, channel: Channel, now: int) -> None:

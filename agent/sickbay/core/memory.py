@@ -171,7 +171,7 @@ def _sources(ward: Ward, kept: dict[str, Any]) -> None:
             for attribute in attributes(source):
                 setattr(source, attribute, getattr(made, attribute))
         else:
-            _afresh(ward, [(name, "repeats")])
+            _afresh(ward, [(name, "repeats"), (name, "nonsense")])
 
 
 def _union(ward: Ward) -> dict[str, Any] | None:

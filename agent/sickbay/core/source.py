@@ -22,6 +22,9 @@ CHANGES_LEAST = 0.35  # of neighbours that differ ...
 TURNS_LEAST = 0.35  # ... and of those steps that turn back: a flicker; a ramp that ends has none
 FLICKERING_LEAST = 2  # signals: a single one that stands still may be its sensor's fault
 SURPRISE_LEAST = 23.0  # -ln of the chance that all of them rest for so long by themselves: one in 10^10
+# Numbers that cannot be true, from one line: so many, by so many of its signals, each after one that could be ...
+STRANGE_LEAST, STRANGE_SIGNALS = 5, 3
+DOUBT_FRAMES, DOUBT_SIGNALS = 5, 2  # ... within FRAMES; and what leaves it in doubt
 NEVER: Final = 1 << 62
 
 Ring = Iterable[tuple[int, float | None]]
@@ -31,14 +34,17 @@ class Source:
     """One source. What it says by itself comes in by `told`, its losses by `lost`, its readings by `same` and `moved`."""
 
     __slots__ = (
+        "cadence_ms",
         "garbage_ms",
         "longest",
         "looks",
         "losses",
         "next_look",
+        "nonsense",
         "repeating",
         "reports",
         "same",
+        "strange",
         "width",
         "window_ms",
     )
@@ -46,6 +52,7 @@ class Source:
     def __init__(self, width: int, cadence_ms: int) -> None:
         """`width` is how many signals it carries, `cadence_ms` the shortest of theirs."""
         self.width = width
+        self.cadence_ms = cadence_ms
         self.window_ms = max(WINDOW_MS, FRAMES * cadence_ms)
         self.reports: deque[tuple[int, int, int]] = deque(maxlen=REPORTS_MAX)  # (at_ms, good, garbage)
         self.garbage_ms = -1  # when garbage last came
@@ -55,6 +62,10 @@ class Source:
         self.looks = 0  # how often the present run was looked at
         self.next_look = self._first_look()
         self.repeating = False
+        self.strange: deque[tuple[int, str]] = deque(
+            maxlen=STRANGE_LEAST
+        )  # numbers that cannot be true: (at_ms, signal)
+        self.nonsense = False
 
     def told(self, good: int, garbage: int, at_ms: int) -> None:
         """This takes in a report: frames since the last one."""
@@ -85,6 +96,24 @@ class Source:
         """This returns whether it was lost so often of late that somebody should look at its plug."""
         return len(self.losses) == LOSSES and at_ms - self.losses[0] < LOSSES_MS
 
+    def impossible(self, signal: str, at_ms: int) -> bool:
+        """This takes in a number that cannot be true; returns whether the line that carries it must be to blame.
+
+        A sensor that fails stays out of its range, and fails alone. Here several come and go.
+        """
+        self.strange.append((at_ms, signal))
+        full = len(self.strange) == STRANGE_LEAST and at_ms - self.strange[0][0] <= FRAMES * self.cadence_ms
+        return full and len({name for _, name in self.strange}) >= STRANGE_SIGNALS
+
+    def in_doubt(self, at_ms: int) -> bool:
+        """This returns whether several signals just said what cannot be true: it may be the line that says so."""
+        lately = {name for then_ms, name in self.strange if at_ms - then_ms <= DOUBT_FRAMES * self.cadence_ms}
+        return len(lately) >= DOUBT_SIGNALS
+
+    def is_sane(self, at_ms: int) -> bool:
+        """This returns whether nothing that cannot be true has come anew for as many frames as are looked back on."""
+        return not self.strange or at_ms - self.strange[-1][0] > FRAMES * self.cadence_ms
+
     def moved(self, learning: bool) -> None:
         """This takes in that a reading is new: whatever stood still is over."""
         if learning:
@@ -93,7 +122,9 @@ class Source:
         self.next_look = self._first_look()
 
     def show_anew(self) -> None:
-        """This lets a repetition that goes on be found once more, after a person cleared it."""
+        """This lets a repetition, or nonsense, that goes on be found once more, after a person cleared it."""
+        self.strange.clear()
+        self.nonsense = False
         if self.repeating:
             self.next_look = 0
 

@@ -33,7 +33,7 @@ EVERYDAY = frozenset(
     {
         *("engine_off", "load_step", "heat_wave"),
         *("kill", "clock_step", "clock_1970", "clock_backwards"),
-        *("duplicated", "reordered", "flood"),
+        *("duplicated", "reordered", "flood", "replug_renamed"),
         *("broker_outage", "broker_refusal", "broker_slow", "broker_half_open"),
     }
 )
