@@ -89,9 +89,14 @@ def _swayed(ward: Ward, row: PartRow) -> bool:
     return row.swayed
 
 
+def _thaws(ward: Ward, row: PartRow) -> bool:
+    """This returns whether a thaw, or another interlude, may be what moves a part slowly: it is waited for."""
+    return not row.abrupt and ward.union is not None and ward.union.cycles.in_interlude(ward.now_ms)
+
+
 def _diagnose(ward: Ward, row: PartRow) -> None:
     doubted = any(c.source.in_doubt(ward.now_ms) for c in row.members)  # it may be what carries them
-    if doubted or _swayed(ward, row) or _held_back(ward, row):
+    if doubted or _swayed(ward, row) or _thaws(ward, row) or _held_back(ward, row):
         row.settled = False
         return
     waited = row.alarm_rows >= ward.equipment.policy.corroborate_rows
@@ -112,6 +117,7 @@ def _diagnose(ward: Ward, row: PartRow) -> None:
         row.common = row.common or finding.symptom_of is not None
     early = finding.layer == "part" and _too_early(ward, row, len(others), leads, waited)
     early = early or _faint(row) or _too_slight(ward, row, finding.layer)
+    early = early or (finding.class_ == "shift" and peers.goes_astray(ward, finding.target))
     row.settled = finding.settled and not early
     if not row.settled:
         return
@@ -150,6 +156,8 @@ def _too_slight(ward: Ward, row: PartRow, layer: str) -> bool:
         return False
     slight = not row.abrupt and row.view.score < CLEARLY and not row.view.any_hinted()
     lately = ward.now_ms - row.alarm_ms < ELSEWHERE_MS
+    if lately and ward.union is not None and ward.union.cycles.in_interlude(row.alarm_ms):
+        return True
     return slight or (layer == "unknown" and lately and peers.unit_elsewhere(ward))
 
 

@@ -74,9 +74,14 @@ def hand_over(ward: Ward, part: str, finding: Finding) -> None:
     origin = (finding.target, finding.class_)
     case = ward.triage.open_case((part, "anomaly"))
     if case is not None and case.layer == "unknown" and ward.triage.open_case(origin) is None:
-        ward.triage.rekey(case, origin)
-        case.class_, case.next_step = finding.class_, CLASSES[finding.class_].next_step
+        rename(ward, case, finding)
     judge(ward, finding.target, finding.class_, Result.FAILED, finding)
+
+
+def rename(ward: Ward, case: Case, finding: Finding) -> None:
+    """This gives a case whose cause was not known the target and class of the finding that explains it."""
+    ward.triage.rekey(case, (finding.target, finding.class_))
+    case.class_, case.next_step = finding.class_, CLASSES[finding.class_].next_step
 
 
 def _still(ward: Ward, case: Case, finding: Finding) -> None:
@@ -159,6 +164,8 @@ def _is_root(ward: Ward, case: Case, finding: Finding) -> bool:
         return case.is_failing  # a sensor known to be ill explains all else that it does
     if case.class_ == "garbage" and finding.class_ == "unplugged":
         return case.is_failing and _only_mute(ward, case, finding.target)
+    if case.class_ == "cycle" and case.is_failing and _strays(ward, case, finding):
+        return True
     if case.layer == "line" and (
         finding.class_ == "silent" or (case.is_failing and finding.class_ in LINE_SYMPTOMS.get(case.class_, ()))
     ):
@@ -173,6 +180,17 @@ def _is_root(ward: Ward, case: Case, finding: Finding) -> bool:
     return (
         case.layer == "part" and case.is_failing and (_explains(ward, case, finding) or _follows(ward, case, finding))
     )
+
+
+def _strays(ward: Ward, case: Case, finding: Finding) -> bool:
+    """This returns whether a part that no longer goes through its cycles explains a finding: all that it served goes astray.
+
+    An essential part too: a room does not warm by itself beside a compressor that stands. What came before is another story.
+    """
+    row = ward.rows.get(finding.target)
+    if finding.class_ == "anomaly" and row is not None:
+        return case.target == finding.target or row.alarm_ms >= case.onset_ms
+    return finding.class_ == "shift" or (finding.class_ == "cycle" and case.target != finding.target)
 
 
 def _is_essential(ward: Ward, part: str) -> bool:

@@ -51,6 +51,19 @@ CLASSES: dict[str, FaultClass] = {
     "anomaly": FaultClass(
         "part", _AT_ONCE, "runs unlike its normal", "Look at the part named, beginning with the signal that moved most."
     ),
+    "step": FaultClass(
+        "sensor",
+        _AT_ONCE,
+        "has stepped from one cycle of the machine to the next, alone",
+        "Compare it with a hand instrument before you touch the machine.",
+    ),
+    "cycle": FaultClass(
+        "part",
+        _AT_ONCE,
+        "no longer goes through its cycles as it did",
+        "Look at what turns it on and off, and at what it should bring about: contactor, thermostat, timer, heater, filters.",
+        isolates=False,
+    ),
     "wear": FaultClass(
         "part",
         _AT_ONCE,

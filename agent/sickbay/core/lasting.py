@@ -17,10 +17,13 @@ from sickbay.core.baseline import Learnt
 from sickbay.core.case import Case, Overlay
 from sickbay.core.chart import Chart, SignalLearnt
 from sickbay.core.checks import SignalChecks
+from sickbay.core.cycle import Dwell, Known, Mode, Sign, Switch
+from sickbay.core.cycles import Cycles
 from sickbay.core.disagreement import Disagreement
 from sickbay.core.estimate import Relations
 from sickbay.core.excitation import Follower
 from sickbay.core.fault import Entry, Memory
+from sickbay.core.levels import Levels
 from sickbay.core.news import Newness, News
 from sickbay.core.parity import Parity, Watched
 from sickbay.core.quarantine import Record, State
@@ -37,9 +40,10 @@ from sickbay.core.triage import TriageState
 
 UNREADABLE = (msgspec.MsgspecError, KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError)
 _VIEWS = (PartView, Chart, ResidualView, SlowView, Abrupt, Leaps, News, Newness, Season, Tail)
-_OTHERS = (SignalChecks, Disagreement, Trend, Relations, Source, Parity, Scatter)
+_OTHERS = (SignalChecks, Disagreement, Trend, Relations, Source, Parity, Scatter, Cycles, Levels)
 _RECORDS = (Entry, Record, TimeLeft, TriageState, Standing, Bar)
-_KINDS = (Learnt, SignalLearnt, Follower, Case, Overlay, Watched, Relation, *_RECORDS)
+_CYCLE = (Switch, Mode, Dwell, Known, Sign)
+_KINDS = (Learnt, SignalLearnt, Follower, Case, Overlay, Watched, Relation, *_CYCLE, *_RECORDS)
 _CLASSES: dict[str, type] = {c.__name__: c for c in (*_VIEWS, *_OTHERS)}
 _STRUCTS: dict[str, type[msgspec.Struct]] = {c.__name__: c for c in _KINDS}
 _ENUMS: dict[str, type[Enum]] = {c.__name__: c for c in (Memory, State, Quality)}

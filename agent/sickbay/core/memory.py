@@ -184,6 +184,8 @@ def _union(ward: Ward) -> dict[str, Any] | None:
         "row": union.row,
         "brought": list(union.brought),
         "parity": down(union.parity),
+        "cycles": down(union.cycles),
+        "told": down(union.told),
     }
 
 
@@ -203,12 +205,30 @@ def _unite(ward: Ward, state: dict[str, Any]) -> None:
         ):
             union.parity, union.row = made, row
             union.brought = dict.fromkeys(name for name in kept["brought"] if name in ward.rows)
+            _cycles(ward, kept)
             return
     except UNREADABLE:
         pass
+    _cycles(ward, {})
     for each in ward.rows.values():  # what was held against signals by relations that are no more
         for i in range(len(each.members)):
             each.view.hint(i, 0.0)
+
+
+def _cycles(ward: Ward, kept: dict[str, Any]) -> None:
+    """This takes up the unit's cycles; a snapshot of before there were any has none."""
+    union = ward.union
+    assert union is not None
+    try:
+        made, told = up(kept["cycles"]), up(kept["told"])
+        own = union.cycles
+        fits = (own.parts, own.twins, own.learn_rows)
+        if alike(made, own) and (made.parts, made.twins, made.learn_rows) == fits and isinstance(told, dict):
+            union.cycles, union.told = made, told
+            return
+    except UNREADABLE:
+        pass
+    _afresh(ward, [key for key in ward.faults.entries if key[1] in ("cycle", "step")])
 
 
 def _twins(ward: Ward, twins: Twins, state: dict[str, Any]) -> None:

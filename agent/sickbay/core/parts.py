@@ -1,6 +1,6 @@
 """This follows the parts: rows that fill up, what their view says, stand-ins, trials, and shifted sensors on their way back."""
 
-from sickbay.core import aftermath, alarms, casework, isolating, lines, marks, peers
+from sickbay.core import aftermath, alarms, casework, cycling, isolating, lines, marks, peers
 from sickbay.core.channel import PartRow
 from sickbay.core.effects import Question
 from sickbay.core.fault import Result
@@ -34,6 +34,7 @@ def close_row(ward: Ward, row: PartRow, at: int) -> None:
     elif view.alarm or row.alarm_rows:
         alarms.follow(ward, row)
     peers.heard(ward, row, values)
+    cycling.follow(ward)
     masked = view.any_masked()
     if masked and not row.alarm_rows and view.score < BACK:
         _still_off(row)

@@ -1,6 +1,7 @@
 """This brings a unit's rows to its relations, and what they find to the parts: what one part's signals say of another's."""
 
 from sickbay.core.channel import Channel, PartRow
+from sickbay.core.classes import CLASSES
 from sickbay.core.parity import Parity
 from sickbay.core.ward import Ward
 
@@ -26,10 +27,16 @@ def _step(ward: Ward) -> None:
     union = ward.union
     assert union is not None
     parity, channels = union.parity, union.channels
-    masked = [c.masked for c in channels]
+    # Whom the cycles found ill is no witness either, in service or not: it is not from here that it would be heard again.
+    ill = out_of_step(ward)
+    masked = [c.masked or c.spec.name in ill for c in channels]
     suspect = True in masked or any(r.alarm_rows or r.view.alarm or r.view.sensor_faults for r in ward.rows.values())
     accused = parity.accused
     parity.step(union.row, masked, not suspect)
+    known = {c.target for c in ward.triage.open_cases() if c.layer == "sensor" and c.is_failing}
+    out = [c.masked for c in channels]
+    blind = [o or c.spec.name in known for o, c in zip(out, channels, strict=True)] if known else out
+    union.cycles.step(union.row, ward.now_ms, out, blind)
     union.row = [None] * len(channels)
     union.brought = {}
     if accused or parity.accused:
@@ -37,6 +44,23 @@ def _step(ward: Ward) -> None:
         for i in {**accused, **parity.accused}:
             for row, place in channels[i].rows:
                 row.view.hint(place, parity.accused[i] if i in told else 0.0)
+
+
+def out_of_step(ward: Ward) -> set[str]:
+    """This returns the signals whose own fault the unit's cycles have shown."""
+    union = ward.union
+    if union is None or not union.told:
+        return set()
+    return {target for target, class_ in union.told.values() if CLASSES[class_].layer == "sensor"}
+
+
+def goes_astray(ward: Ward, name: str) -> bool:
+    """This returns whether the unit's cycles are not what they were, for more than this one signal: no sensor's doing."""
+    union = ward.union
+    if union is None or name not in union.numbers:
+        return False
+    part_ill = any(c.class_ == "cycle" and c.is_failing for c in ward.triage.open_cases())
+    return part_ill or union.cycles.levels.astray(union.numbers[name])
 
 
 def _told(ward: Ward, parity: Parity, channels: list[Channel]) -> set[int]:

@@ -22,13 +22,14 @@ def witnesses(ward: Ward, row: PartRow) -> list[Witness]:
     # A signal that has moved away slowly throws spikes only as long as its chart has not followed: they explain nothing.
     ill_now = {index for index, mark in row.view.sensor_faults if mark != "spikes" or not row.view.moved(index)}
     masked = [c.masked for c in row.members]
+    apart = peers.out_of_step(ward)
     out: list[Witness] = []
     for i, channel in enumerate(row.members):
         if channel.masked:
             continue
         found = row.view.explain(i)
         words = story.deviation(found, channel.spec.unit)
-        ill = i in ill_now or bool(channel.failing) or channel.silent
+        ill = i in ill_now or channel.spec.name in apart or bool(channel.failing) or channel.silent
         denied, coarse = None, False
         if blame[i] >= 1.0:
             denied = row.relations.contradicts(i, masked)

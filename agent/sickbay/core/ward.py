@@ -8,6 +8,7 @@ from sickbay.core.bars import Bars
 from sickbay.core.baseline import Learnt
 from sickbay.core.case import Case
 from sickbay.core.channel import Channel, PartRow, Twins
+from sickbay.core.cycles import Cycles
 from sickbay.core.effects import Effect, Event
 from sickbay.core.equipment import Equipment, Part
 from sickbay.core.parity import SIGNALS_MOST, Parity
@@ -19,15 +20,19 @@ from sickbay.core.triage import Triage
 
 
 class Union:
-    """The whole unit's row while it fills up, part by part, and the relations that are followed in it."""
+    """The whole unit's row while it fills up, part by part, and the relations and cycles that are followed in it."""
 
-    __slots__ = ("brought", "channels", "numbers", "parity", "places", "row")
+    __slots__ = ("brought", "channels", "cycles", "numbers", "parity", "places", "row", "told")
 
     def __init__(self, ward: "Ward") -> None:
         self.channels = list({c.spec.name: c for row in ward.rows.values() for c in row.members}.values())
         self.numbers = {c.spec.name: i for i, c in enumerate(self.channels)}
         self.places = {name: [self.numbers[c.spec.name] for c in row.members] for name, row in ward.rows.items()}
         self.parity = Parity(len(self.channels), ward.equipment.policy.learn_rows)
+        groups = [ward.equipment.redundancy_group(c.spec.name) for c in self.channels]
+        twins = [[n for name in group if (n := self.numbers.get(name, i)) != i] for i, group in enumerate(groups)]
+        self.cycles = Cycles(list(self.places.values()), twins, ward.equipment.policy.learn_rows)
+        self.told: dict[str, tuple[str, str]] = {}  # signs of the cycles: the fault that each was told as
         self.row: list[float | None] = [None] * len(self.channels)
         self.brought: dict[str, None] = {}  # parts whose rows are in
 
