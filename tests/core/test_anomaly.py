@@ -132,6 +132,30 @@ def test_lone_wild_values_are_a_sensors_spikes_and_do_not_move_its_level() -> No
     assert float(view.explain(0)["centre"] or 0.0) == pytest.approx(32.0, abs=0.4)
 
 
+def test_wild_values_that_recur_are_spikes_though_each_alone_would_be_nothing() -> None:
+    """Nine deviations, once in twenty rows, lie within what a single reading may do by chance in a month."""
+    rows = spoilt(plant(900), 600, 0, lambda i, v: v + 4.5 if i % 20 == 5 else v)
+    view = PartView(signals(), 400)
+    run(view, rows[:600])
+    found = set()
+    for i, row in enumerate(rows[600:], 600):
+        view.step(row, i * 1000)
+        found.update(view.sensor_faults)
+    assert found == {(0, "spikes")}
+
+
+def test_a_signal_that_only_grew_noisier_throws_no_spikes() -> None:
+    """Cavitation and bearings shake a healthy transmitter: that must not be called its loose contact."""
+    chance = random.Random(5)
+    view = PartView(signals(), 400)
+    run(view, plant(600))
+    found = set()
+    for i, row in enumerate(spoilt(plant(1500), 600, 0, lambda _, v: v + chance.gauss(0.0, 1.0))[600:], 600):
+        view.step(row, i * 1000)
+        found.update(view.sensor_faults)
+    assert (0, "spikes") not in found
+
+
 def test_one_wild_value_alone_is_neither_alarm_nor_fault() -> None:
     rows = plant(800)
     rows[600][0] = 5000.0

@@ -21,6 +21,7 @@ LARGEST = 1.3  # an alarm begins no nearer than this times the largest seen in l
 HIDDEN_SHARE, HIDDEN_MOST = 0.7, 9.0  # see _limits
 PACE_ROWS, PACE = 50, 1.5  # the level may follow half as fast again as over any 50 rows of learning
 SPIKE = 1.5  # a spike is this many times the largest distance seen in learning
+TRIPLETS = 435.0  # of 30 rows: three wild values among them may come by chance as seldom as one spike
 NOISE_LEAST = 4.0  # an alarm for noise begins no nearer than this many times the usual mean squared step
 JOINT = 1.15  # an alarm of the part begins no nearer than this times the largest combined score in learning
 PRIOR_MOST = 1.3  # on a variance: what another operating point's wander may add
@@ -159,6 +160,8 @@ def _in_motion(
     signal.usual.append(step_ms)
     signal.limits.append(max(limit(noise, chance), NOISE_LEAST * step_ms))
     signal.spike = max(limit(aways, chance), SPIKE * max(aways))
+    if reach == 1.0:  # else days pass over it, and a view of its own judges single readings (abrupt.py)
+        signal.wild = max(limit(aways, (chance / TRIPLETS) ** (1.0 / 3.0)), SPIKE * max(aways))
     signal.low, signal.high = min(slows), max(slows)
     signal.limits = [most * reach for most in signal.limits]
     signal.spike *= reach

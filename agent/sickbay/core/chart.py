@@ -25,7 +25,10 @@ AWAY_ROWS, HOME = 20, 1.0
 # after it ended.
 BACK, WINDUP = 0.5, 1.5
 FADE = 0.98  # of leaps and spikes a row: half forgotten after 35 rows
-SPIKES = 2.2  # about three within 30 rows: the sensor's or its cable's fault
+SPIKES = 2.2  # about three wild values within 30 rows: the sensor's or its cable's fault
+# A signal that only grew noisier throws no spikes: what is less than one must be four deviations of its present noise (eight times
+# the mean squared step), after as many rows within half of what is wild.
+WILD_NOISE, CALM_ROWS, RESTLESS = 8.0, 5, 0.5
 NEVER = 1 << 60
 HUGE = 1e18
 BOUNDLESS = 1e30  # no limit; finite, since JSON has no word for infinity
@@ -61,6 +64,7 @@ class SignalLearnt(msgspec.Struct):
     high: float = 0.0
     pace: float = BOUNDLESS  # fastest that the level may follow, per row
     spike: float = BOUNDLESS  # a reading this far from the last ten is a spike
+    wild: float = BOUNDLESS  # one this far is wild: alone it means nothing, three within 30 rows are the sensor's fault
     stuck_rows: int = 0  # equal rows that mean stuck; 0: no number does
     repeat: float = 1.0  # share of rows equal to the row before
     longest_run: int = 0  # equal rows
@@ -71,8 +75,8 @@ class Chart:
 
     __slots__ = (
         "blind", "burst", "centre", "constant", "drift", "fast", "g_fast", "g_jump", "g_middle", "g_noise", "g_slow",
-        "held", "inverse", "last", "leap", "level", "mark", "middle", "missing", "noise", "noise_most", "pace", "run",
-        "score", "slow", "spike", "spiked", "spikes", "stuck_rows", "z",
+        "held", "inverse", "last", "leap", "level", "mark", "middle", "missing", "noise", "noise_most", "pace", "restless",
+        "run", "score", "slow", "spike", "spiked", "spikes", "stuck_rows", "unrest", "wild", "z",
     )  # fmt: skip
 
     def __init__(self, learnt: SignalLearnt) -> None:
@@ -85,6 +89,8 @@ class Chart:
         self.drift = learnt.wander / DRIFT_ROWS
         self.pace = learnt.pace
         self.spike = learnt.spike
+        self.wild = min(learnt.wild, learnt.spike)
+        self.restless = RESTLESS * self.wild
         self.stuck_rows = learnt.stuck_rows if learnt.stuck_rows > 0 else NEVER
         self.noise = learnt.usual[-1]
         self.noise_most = NOISE_MOST * learnt.usual[-1] if learnt.limits[-1] < BOUNDLESS else BOUNDLESS
@@ -96,6 +102,7 @@ class Chart:
         self.missing = 0
         self.burst = 0  # rows in a row beyond the spike limit
         self.spiked = 0  # 2 in the row of a spike, 1 in the next
+        self.unrest = 0  # rows until what the signal does counts as calm again
         self.mark = 0
 
     def start(self, values: Sequence[float]) -> None:
@@ -129,6 +136,14 @@ class Chart:
             self.run = 0
         middle = self.middle
         away = z - middle
+        restless = self.restless
+        if away > restless or away < -restless:
+            far = away if away > 0.0 else -away
+            if self.wild < far <= self.spike and not self.unrest and far * far > WILD_NOISE * self.noise:
+                self.spikes += 1.0
+            self.unrest = CALM_ROWS
+        elif self.unrest:
+            self.unrest -= 1
         spike = self.spike
         spiked = self.spiked
         if away > spike or away < -spike:
@@ -211,6 +226,7 @@ class Chart:
         self.last = math.nan
         self.leap = self.spikes = self.z = self.score = 0.0
         self.run = self.burst = self.spiked = self.mark = 0
+        self.unrest = 0
 
     def settle(self) -> None:
         """This takes up anew a level that was held for long, unless the signal is farther off than it may have wandered."""
