@@ -159,6 +159,16 @@ def test_a_coil_that_ices_is_wear_of_its_part_only_once_a_thaw_has_not_helped() 
     assert watch.seen["worn"][0] > 400
 
 
+def test_a_sensor_that_is_known_to_be_ill_is_no_sign_of_wear() -> None:
+    """What else it shows in each cycle is its own: the part around it is well."""
+    watch, ill = Watch(), [name == "damp" for name in NAMES]
+    for _ in range(1500):
+        row = watch.store.row()
+        row[DAMP] = 20.0
+        watch.cycles.step(row, watch.store.number * EVERY_MS, NOBODY, ill)
+    assert "worn" not in watch.cycles.signs() and max(watch.cycles.levels.ratios) < 1.5
+
+
 def test_too_few_rows_teach_no_cycle() -> None:
     assert Watch(learn=cycle.ROWS_LEAST).cycles.master == -1
 

@@ -223,7 +223,7 @@ class Cycles:
         if k == 0 and not self._disturbed(dwell):
             cycle.remember(mode, dwell)
             if state and (learns or self.master == 0):
-                self.levels.wears(switch, dwell, learns)
+                self.levels.wears(switch, dwell, blind, learns)
 
     def _disturbed(self, dwell: Dwell) -> bool:
         """This returns whether an interlude of another switch fell into a dwell."""

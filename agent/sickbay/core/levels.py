@@ -119,7 +119,7 @@ class Levels:
         edge = HOME * (mode.highest[j] - mode.lowest[j])
         return mode.lowest[j] - edge <= mean <= mode.highest[j] + edge
 
-    def wears(self, switch: Switch, dwell: Dwell, learns: bool) -> None:
+    def wears(self, switch: Switch, dwell: Dwell, blind: Sequence[bool], learns: bool) -> None:
         """This looks at where an on-time ends and how far both modes are apart, each the median of five cycles.
 
         A thermostat ends it at the same temperature whatever the weather, so that what else is off then is the machine's own. What
@@ -132,7 +132,7 @@ class Levels:
                 continue
             for known, value, out in ((self.ends[j], end, far), (self.depths[j], on[-1] - off[-1], deep)):
                 known.hear(value, learns)
-                out[j] = known.off(TINY * self.widths[j])
+                out[j] = 0.0 if blind[j] else known.off(TINY * self.widths[j])
         if learns:
             return
         self.since += 1
