@@ -50,6 +50,9 @@ def follow(ward: Ward, row: PartRow) -> None:
         row.abrupt = True
     odd = [i for i, b in enumerate(blame) if b >= ACCUSED]
     known = bool(odd) and all(i in row.shifted for i in odd)  # its own sensor's shift is told, and all there is
+    # One more signal that is odd beside it may be so by chance, as in any hour: it waits as it would alone.
+    row.beside = row.beside + 1 if row.shifted and sum(i not in row.shifted for i in odd) == 1 else 0
+    known = known or 0 < row.beside < ward.equipment.policy.corroborate_rows
     again = not known and (case is None or case.layer == "unknown") and row.alarm_rows % RECHECK_ROWS == 0
     # While an alarm only lingers, its witnesses have gone quiet: that would be no diagnosis, or a worse one.
     # And who cannot say who is odd knows no better than before.

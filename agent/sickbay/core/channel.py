@@ -74,6 +74,7 @@ class PartRow:
         "alarm_rows",
         "at_ms",
         "aways",
+        "beside",
         "common",
         "ebbs",
         "full",
@@ -118,6 +119,7 @@ class PartRow:
             list[float]
         ] = []  # of each member since the alarm rose: farthest, nearest since, rows since that
         self.ebbs = False  # the present alarm is only what is left of a fault that is over
+        self.beside = 0  # rows in a row that one more is odd beside those that left their normal alone
         self.swayed = False  # the present alarm rose while a person had another part out of service
         self.shifted: dict[int, None] = {}  # members that left their normal alone
         self.sensor_failing: dict[tuple[int, str], None] = {}

@@ -40,6 +40,7 @@ _ROW = (
     "sensor_waits",
     "abrupt",
     "aways",
+    "beside",
     "common",
     "ebbs",
     "relations",
