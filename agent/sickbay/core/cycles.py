@@ -13,8 +13,9 @@ FEW = 3.0  # ... and as many more as this over how many dwells were seen
 DRIVEN = 0.9  # of the dwells in which a signal must have gone one way: the switch drives it
 DRIVEN_LEAST = 5  # dwells that must be known for that
 BEYOND = 0.1  # of all that a signal did in learning: so far beyond it the machine is not served
-JOINT = 3.0  # times the longest that two modes went together ...
-JOINT_SHARE = 0.5  # ... and so much of the other's usual dwell
+JOINT = 2.0  # times the longest that two modes went together ...
+SELDOM = 0.5  # of a stay: two modes that go together for less are seldom together
+JOINT_SHARE = 0.25  # ... and so much of the other's usual dwell
 CYCLES_LEAST = 10  # dwells before levels and swings are judged
 TWICE = 2  # dwells in a row
 MISSED = 0.5  # of the way to the least that a dwell ever reached: not half is not reached
@@ -148,7 +149,7 @@ class Cycles:
         for n, other in enumerate(self.switches):
             for on in (False, True):
                 joint_ms, usual_ms = mode.joint_ms[2 * n + on], other.mode(on).median_ms
-                seldom = n != k and joint_ms < JOINT_SHARE * mode.longest_ms and other.mode(on).share >= RARE
+                seldom = n != k and joint_ms < SELDOM * mode.longest_ms and other.mode(on).share >= RARE
                 if seldom and dwell.joint_ms[2 * n + on] > JOINT * joint_ms + JOINT_SHARE * usual_ms:
                     for j, value in enumerate(row):
                         far = value is not None and not blind[j] and not self.low_edge(j) <= value <= self.high_edge(j)

@@ -11,13 +11,14 @@ from sickbay.core.cycle import BEFORE, BOUNDLESS, LATEST_LEAST, OWN, Dwell, Know
 
 STILL = 0.25  # of the smallest swing that any dwell ever had
 MOVES = 0.5  # of theirs that most other signals must keep meanwhile
-STEPS = 2.0  # times the largest change from cycle to cycle that learning showed: it stepped ...
+STEPS = 3.0  # times the largest change from cycle to cycle that learning showed: it stepped ...
 CALM = 1.4  # ... while no other did, and nothing had in the dwells before: wear comes step by step
 HOME = 0.5  # of the range of its means: so far beyond it a signal is still where it was in learning
 BACK = 0.5  # of its step: so much in the other direction is its way back
 TWICE = 2  # dwells in a row
 WORN = 3.0  # of the range in learning of where an on-time ends, or of how far both modes are apart: so far beyond is wear ...
 WORN_TOO = 1.5  # ... where a second signal is so far beyond as well
+ASTRAY = 1.0  # of the same: where another signal is so far out, one that errs is not alone
 CYCLES_WORN = 3  # after a thaw, or so many in all
 CLEARER = 1.15  # times what the second part shows of it: the first one's wear
 TINY = 0.002  # of all that a signal did in learning: steps smaller than this are no steps, however still a signal was
@@ -56,7 +57,7 @@ class Levels:
 
     def astray(self, j: int) -> bool:
         """This returns whether cycles end otherwise for a signal that is neither `j` nor its twin: that is no sensor's doing."""
-        return any(ratio >= WORN_TOO for i, ratio in enumerate(self.ratios) if i != j and i not in self.twins[j])
+        return any(ratio >= ASTRAY for i, ratio in enumerate(self.ratios) if i != j and i not in self.twins[j])
 
     def interlude(self, learns: bool) -> None:
         """This takes note that a thaw, or the like, is over: what is worn is so after it as well."""
