@@ -78,6 +78,24 @@ def test_the_only_signal_of_a_part_can_be_confirmed_by_nothing() -> None:
     assert found.layer == "unknown" and "only signal" in found.counter[0]
 
 
+def test_one_signal_alone_beside_two_that_went_elsewhere_slowly_is_the_part() -> None:
+    """A winding that ages: the bearing warms for all to see, and flow and speed fell too slowly for their charts."""
+    gone = [Witness(name, 0.2, f"{name} is fine", gone=True) for name in ("flow", "speed")]
+    found = part_anomaly("pump", [odd("bearing"), *gone, well("current")], True, [], 4)
+    assert (found.layer, found.target) == ("part", "pump")
+    assert "speed is far from all that it was in learning" in found.evidence
+    assert part_anomaly("pump", [odd("bearing"), gone[0], well("current")], True, [], 4).layer == "unknown"
+    assert part_anomaly("pump", [odd("bearing"), *gone], True, ["fan"], 4, common=True).layer == "unknown"
+
+
+def test_relations_cannot_tell_the_only_sensor_of_a_part_from_its_part() -> None:
+    """A heater that scales is warmer than its neighbours make it: so would its thermometer be that errs."""
+    one = Witness("block", 3.0, "block is odd", relation="sensor")
+    assert part_anomaly("heater", [one], True, [], 3).layer == "unknown"
+    found = part_anomaly("heater", [one, well("glass")], True, [], 3)
+    assert (found.layer, found.target) == ("sensor", "block")
+
+
 def test_what_a_sensors_own_fault_explains_is_its_symptom() -> None:
     found = part_anomaly("fan", [odd("tach", ill=True), well("outlet")], True, [], 3)
     assert (found.layer, found.symptom_of) == ("sensor", "tach")

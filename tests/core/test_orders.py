@@ -227,7 +227,9 @@ _LEARNT: list[bytes] = []
 PLANT = equipment(fan=Mode.PASSIVE, probation_ms=8000)
 
 
-def lived(sick: list[Ailment], orders: list[tuple[int, str, str, int, bool]]) -> tuple[bytes, list[Any]]:
+def lived(
+    sick: list[Ailment], orders: list[tuple[int, str, str, int, bool]], until: int = ILL + 120
+) -> tuple[bytes, list[Any]]:
     """This returns qualification and isolation at the end of a life, and every move and verdict on the way."""
     j = Journey()
     j.node = Node(PLANT, "boot1")
@@ -238,12 +240,12 @@ def lived(sick: list[Ailment], orders: list[tuple[int, str, str, int, bool]]) ->
     def seconds() -> Any:
         second: int
         values: Values
-        for second, values in rows(range(BORN, ILL + 120), *sick):
+        for second, values in rows(range(BORN, until), *sick):
             while todo and todo[0][0] <= second:
                 _, verb, target, for_ms, remote = todo.pop(0)
                 j.order(verb, target, for_ms=for_ms, remote=remote)
             yield second, values
-        j.fact(LineState("aux", True, 1000 * (ILL + 120), good=1))
+        j.fact(LineState("aux", True, 1000 * until, good=1))
 
     j.run(seconds())
     ward = j.node.ward
@@ -266,9 +268,9 @@ def test_ack_and_shelve_never_change_qualification_or_isolation(
 
 def test_an_ack_of_chatter_closes_its_case_and_moves_nothing() -> None:
     """A case that is latched waits for a person; where its sensor stands does not."""
-    chatter: list[Ailment] = [falls_silent(["tach"], ILL + 20 * k, ILL + 20 * k + 7) for k in range(4)]
-    kept, moves = lived(chatter, [])
-    kept_too, moves_too = lived(chatter, [(ILL + 100, "ack", "tach", 0, False)])
+    chatter: list[Ailment] = [falls_silent(["tach"], ILL + 110 * k, ILL + 110 * k + 7) for k in range(4)]
+    kept, moves = lived(chatter, [], ILL + 420)
+    kept_too, moves_too = lived(chatter, [(ILL + 360, "ack", "tach", 0, False)], ILL + 420)
     assert len([e for e in moves if e.kind == "would_isolate"]) == 4
     assert kept_too == kept and moves_too == moves
 

@@ -129,6 +129,20 @@ def test_masking_the_culprit_frees_the_others() -> None:
     assert [NAMES[each.relation.signal] for each in parity.watched if each.broken] == ["a"]
 
 
+def test_as_long_as_the_error_of_one_who_is_masked_explains_it_all_nobody_else_is_accused() -> None:
+    """Out of service it errs on, and its own relation stays broken: those it leans on must not pay for that."""
+    named = 0
+    for seed in range(10):
+        parity, masked = Parity(len(NAMES), LEARN), list(NOBODY)
+        for row in unit(ILL + 900, seed, off(C, ILL, drift=0.02)):
+            parity.step(row, masked, not parity.accused)
+            masked[C] = masked[C] or parity.sensor == C
+            if masked[C]:
+                assert parity.sensor in (C, -1), seed
+        named += masked[C]
+    assert named >= 8
+
+
 def test_an_accusation_ends_once_all_has_held_for_a_while_after_the_fault() -> None:
     """A relation that is asked at some loads only would let go of its culprit at each of the others."""
     parity = Parity(len(NAMES), LEARN)

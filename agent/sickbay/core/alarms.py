@@ -88,7 +88,9 @@ def _swayed(ward: Ward, row: PartRow) -> bool:
     if any(r.paused and record.held and row.alarm_ms >= record.since_ms for r, record in rest):
         row.swayed = True
         return True
-    row.swayed = row.swayed and (any(r.trial_ms is not None for r, _ in rest) or aftermath.heads_home(row))
+    row.swayed = row.swayed and (
+        any(r.trial_ms is not None or record.output_fails for r, record in rest) or aftermath.heads_home(row)
+    )
     return row.swayed
 
 
@@ -121,6 +123,7 @@ def _diagnose(ward: Ward, row: PartRow) -> None:
     early = finding.layer == "part" and _too_early(ward, row, len(others), leads, waited)
     early = early or _faint(row) or _too_slight(ward, row, finding.layer)
     early = early or (finding.class_ == "shift" and peers.goes_astray(ward, finding.target))
+    early = early or (finding.layer == "surroundings" and _one_leads(row, others))
     row.settled = finding.settled and not early
     if not row.settled:
         return
@@ -145,10 +148,13 @@ def _others(ward: Ward, row: PartRow) -> list[PartRow]:
 
 
 def _told_already(ward: Ward, row: PartRow) -> str | None:
-    """This returns under whose name a cause that nobody knows was told: what moves slowly while it is open belongs to it."""
+    """This returns what is open already: what moves slowly after it, and without a culprit of its own, belongs to it."""
     for case in ward.triage.open_cases():
-        common = case.class_ == "anomaly" and case.layer in ("unknown", "surroundings")
-        if common and case.overlay.suppressed_by is None and case.origin[0] != row.part.name:
+        common = case.class_ == "anomaly" and case.layer in NOBODYS
+        root = ward.rows.get(case.origin[0])
+        broke = case.layer == "part" and case.is_failing and root is not None and root.abrupt
+        began = broke and case.onset_ms <= row.alarm_ms  # what came slowly itself may be blamed for what it only felt
+        if (common or began) and case.overlay.suppressed_by is None and case.origin[0] != row.part.name:
             return case.target
     return None
 
@@ -161,12 +167,18 @@ def _too_slight(ward: Ward, row: PartRow, layer: str) -> bool:
     lately = ward.now_ms - row.alarm_ms < ELSEWHERE_MS
     if lately and ward.union is not None and ward.union.cycles.in_interlude(row.alarm_ms):
         return True
-    return slight or (layer == "unknown" and lately and peers.unit_elsewhere(ward))
+    return slight or (layer == "unknown" and lately and peers.elsewhere_but_for(ward, row))
 
 
 def _faint(row: PartRow) -> bool:
     """This returns whether no signal stands out and all of them together hardly do: status says so, and no message does."""
     return row.view.score < FAINT and not any(b >= ACCUSED for b in row.view.blame())
+
+
+def _one_leads(row: PartRow, others: list[PartRow]) -> bool:
+    """This returns whether an essential part is farther off and about to have its diagnosis: it may have broken, and shaken all."""
+    first = any(o.part.essential and not o.settled and o.view.score > row.view.score for o in others)
+    return first and row.alarm_rows < GATHER_ROWS
 
 
 def _leads(row: PartRow, other: PartRow) -> bool:

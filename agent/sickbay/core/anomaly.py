@@ -157,6 +157,13 @@ class PartView:
         """This returns how far a signal's means over 3 to 40 rows have gone, in deviations of a single reading."""
         return max((abs(v) for v in self._charts[index].statistics()[1:4]), default=0.0) if self._charts else 0.0
 
+    def deviation(self, index: int, timescale: str) -> float:
+        """This returns how far a signal is from its level at one timescale, in its own unit; 0.0 where that is no distance."""
+        if not self._charts or timescale not in TIMESCALES[1:4]:
+            return 0.0
+        chart = self._charts[index]
+        return chart.statistics()[TIMESCALES.index(timescale)] / chart.inverse
+
     def away(self, index: int) -> float:
         """This returns how far a signal's mean over 40 rows is from home, in units of its limit."""
         chart = self._charts[index] if self._charts else None
@@ -170,6 +177,13 @@ class PartView:
         # What shakes so many times harder than it did moves its own means by as much: that is not elsewhere.
         shakes = math.sqrt(max(1.0, found[-1] / learnt.usual[-1])) if learnt.usual[-1] > 0.0 else 1.0
         return any(abs(found[k]) >= shakes * learnt.limits[k] for k in (2, 3))
+
+    def gone(self, index: int) -> bool:
+        """This returns whether a signal's mean over 40 rows is a whole limit beyond all that it ever was in learning."""
+        if self._learnt is None:
+            return False
+        slow, learnt = self._charts[index].slow, self._learnt.signals[index]
+        return not learnt.low - learnt.limits[3] <= slow <= learnt.high + learnt.limits[3]
 
     def coarse(self, index: int, values: Sequence[float]) -> bool:
         """This returns whether a signal's latest readings, in its own unit, have lost the flicker that it learnt with."""

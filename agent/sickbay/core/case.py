@@ -40,6 +40,7 @@ class Case(msgspec.Struct):
     clear_ms: int | None = None  # since when its fault is gone; None: it is failing
     accused: tuple[str, ...] = ()  # of a part: the signals that were odd when it opened
     away_ms: int = 0  # the longest that its fault was gone before it came back
+    returns: int = 0  # how often its fault came back after it had been gone for a probation
     reached: float = 0.0  # the farthest that what was judged by a score went beyond its limit
     feedback: str = ""  # what a person said of it
     outlook: str = ""  # the time left until a limit, where a trend can tell

@@ -1,6 +1,6 @@
 """This turns results into cases: it qualifies, finds the root, opens, and keeps. What is over is closed by closing.py."""
 
-from sickbay.core import aftermath, fault, isolating, story, telling
+from sickbay.core import aftermath, fault, isolating, roots, story, telling
 from sickbay.core.case import Case, Overlay
 from sickbay.core.classes import CLASSES, LINE_SYMPTOMS, SENSOR_CHECKS
 from sickbay.core.diagnosis import ACCUSED, Finding
@@ -10,10 +10,7 @@ from sickbay.core.reading import Receipt
 from sickbay.core.source import DOUBT_FRAMES
 from sickbay.core.ward import Ward
 
-CONSEQUENCE = 10  # times the rows that peers are given: how long one part's fault may take to show in another
-SWAYED = ("disagreement", "shift", "noise")  # sensor faults that a sagging supply gives to many sensors at once
-NO_FRAMES = "no frames come"  # what is said of a line whose port answers and whose signals are all silent
-UNHURRIED = ("stuck", "noise", "spikes")  # sensor faults that a part's fault can imitate
+RETURNS_WITHIN = 10  # probations: what comes back by then was away, and its ticket is kept open the longer
 
 
 def judge(ward: Ward, target: str, class_: str, result: Result, finding: Finding | None = None) -> None:
@@ -50,8 +47,13 @@ def _failed(ward: Ward, target: str, class_: str, finding: Finding) -> None:
         return
     if entry.memory is not Memory.CONFIRMED:
         return  # pending: a class that must fail in more than one cycle
-    root = _root(ward, finding)
+    root = roots.root_of(ward, finding)
+    ticket = _ticket(ward, finding) if root is None else None
+    if ticket is not None:
+        _goes_over(ward, ticket, (target, class_), finding)
+        return
     case = ward.triage.opened(lambda fault_id: _case(ward, fault_id, entry, finding, root), ward.now_ms)
+    case.away_ms = _was_away(ward, case)
     if root is not None:
         ward.emit("verdict", target, **{"class": class_, "symptom_of": root.id})
     else:
@@ -60,6 +62,41 @@ def _failed(ward: Ward, target: str, class_: str, finding: Finding) -> None:
     if case.due_ms is not None and channel is not None and channel.source.in_doubt(ward.now_ms):
         case.due_ms += DOUBT_FRAMES * channel.source.cadence_ms  # it shows by then whether it is the line that says so
     ward.soon(case.due_ms)
+
+
+def _ticket(ward: Ward, finding: Finding) -> Case | None:
+    """This returns the open ticket that a finding goes on with: the same sensor shows another fault, or what is unknown spreads.
+
+    What came slowly, nobody knows why, and reaches an essential part is that part's from then on: there it must be looked at.
+    """
+    row = ward.rows.get(finding.target)
+    known = finding.class_ == "anomaly" and finding.layer in ("part", "unknown")
+    slow = known and row is not None and row.part.essential and not row.abrupt
+    for case in ward.triage.open_cases():
+        if case.overlay.suppressed_by is not None:
+            continue
+        if case.layer == finding.layer == "sensor" and case.target == finding.target and case.clear_ms is not None:
+            return case
+        began = ward.rows.get(case.origin[0])
+        spreads = slow and began is not None and not began.part.essential and case.is_failing
+        if spreads and (case.layer, case.class_) == ("unknown", "anomaly"):
+            return case
+    return None
+
+
+def _goes_over(ward: Ward, case: Case, origin: tuple[str, str], finding: Finding) -> None:
+    """This lets an open ticket go on with another fault, of which it is the story."""
+    ward.triage.rekey(case, origin)
+    before = [f"before: {words}" for words in case.evidence[:1]] if case.target != finding.target else []
+    case.target, case.class_, case.next_step = finding.target, finding.class_, CLASSES[finding.class_].next_step
+    case.accused, case.severity = _accused(ward, ward.faults.entry(*origin)), telling.severity(ward, finding)
+    known = case.layer == finding.layer
+    case.evidence, case.counter_evidence = list(finding.evidence), list(finding.counter)
+    _still(ward, case, finding)
+    case.evidence += before
+    if known:
+        ward.emit("fault", case.id, **telling.gist_of(ward, case))
+    ward.changed(case)
 
 
 def speaks(ward: Ward, case: Case) -> None:
@@ -87,16 +124,21 @@ def rename(ward: Ward, case: Case, finding: Finding) -> None:
 def _still(ward: Ward, case: Case, finding: Finding) -> None:
     """This takes in that an open case fails again, or that its cause has become clear."""
     if case.clear_ms is not None:
-        case.away_ms = max(case.away_ms, ward.now_ms - case.clear_ms)
+        gone_ms = ward.now_ms - case.clear_ms
+        case.away_ms = max(case.away_ms, gone_ms)
         case.clear_ms = None
-        root = _root(ward, finding, case)
+        if gone_ms >= ward.equipment.policy.probation_ms and case.layer != "line":
+            case.returns += 1
+            if ward.triage.chatters(case, ward.now_ms):
+                ward.triage.latch(case)
+        root = roots.root_of(ward, finding, case)
         case.overlay.suppressed_by = root.id if root is not None else None
         ward.changed(case)
     if case.layer == "unknown" and finding.layer != "unknown":
         case.layer, case.target = finding.layer, finding.target
         case.evidence, case.counter_evidence = list(finding.evidence), list(finding.counter)
         case.severity = telling.severity(ward, finding)
-        root = _root(ward, finding, case) if case.revision == 0 else None
+        root = roots.root_of(ward, finding, case) if case.revision == 0 else None
         if root is not None:
             case.overlay.suppressed_by = root.id
         _take_over(ward, case)
@@ -145,100 +187,23 @@ def _concerned(ward: Ward, finding: Finding) -> list[str]:
     return names[: story.FRAME_SIGNALS]
 
 
-def _root(ward: Ward, finding: Finding, own: Case | None = None) -> Case | None:
-    """This returns the open case that explains a finding, if any: never the finding's own, nor one that it explains itself."""
-    for case in ward.triage.open_cases():
-        if case is not own and _is_root(ward, case, finding):
-            top: Case | None = case
-            while top is not None and top is not own and top.overlay.suppressed_by is not None:
-                top = ward.triage.cases.get(top.overlay.suppressed_by)
-            if top is not None and top is not own and top.is_open:
-                return top
-    return None
-
-
-def _is_root(ward: Ward, case: Case, finding: Finding) -> bool:
-    if finding.symptom_of is not None and case.target == finding.symptom_of:
-        return True
-    if case.layer == finding.layer == "sensor" and case.target == finding.target:
-        return case.is_failing  # a sensor known to be ill explains all else that it does
-    if case.class_ == "garbage" and finding.class_ == "unplugged":
-        return case.is_failing and _only_mute(ward, case, finding.target)
-    if case.class_ == "cycle" and case.is_failing and _strays(ward, case, finding):
-        return True
-    if case.layer == "line" and (
-        finding.class_ == "silent" or (case.is_failing and finding.class_ in LINE_SYMPTOMS.get(case.class_, ()))
-    ):
-        channel = ward.channels.get(finding.target)
-        return channel is not None and channel.spec.source == case.target
-    if case.layer == "part" and case.is_failing and finding.class_ in UNHURRIED and _is_essential(ward, case.target):
-        return True  # what the machine does as it fails looks stuck, or noisy, in every part
-    if case.layer == "surroundings" and case.is_failing and _came_slowly(ward, finding):
-        return case.class_ == "anomaly"  # what most of the device felt at once reaches the rest of it slowly
-    if case.layer == "surroundings" and (finding.layer == "surroundings" or finding.class_ in SWAYED):
-        return case.is_failing and (case.class_ == finding.class_ or case.class_ == "anomaly")
+def _was_away(ward: Ward, case: Case) -> int:
+    """This returns for how long a fault was gone that came back after its ticket had closed; 0 where there was none."""
+    since = ward.now_ms - RETURNS_WITHIN * ward.equipment.policy.probation_ms
+    before = [
+        c for c in ward.triage.cases.values() if (c.target, c.layer) == (case.target, case.layer) and c.revision > 0
+    ]
+    gone = [c.clear_ms for c in before if c.closed_ms is not None and c.closed_ms >= since and c.clear_ms is not None]
     return (
-        case.layer == "part" and case.is_failing and (_explains(ward, case, finding) or _follows(ward, case, finding))
-    )
-
-
-def _strays(ward: Ward, case: Case, finding: Finding) -> bool:
-    """This returns whether a part that no longer goes through its cycles explains a finding: all that it served goes astray.
-
-    An essential part too: a room does not warm by itself beside a compressor that stands. What came before is another story.
-    """
-    row = ward.rows.get(finding.target)
-    if finding.class_ == "anomaly" and row is not None:
-        return case.target == finding.target or row.alarm_ms >= case.onset_ms
-    return finding.class_ == "shift" or (finding.class_ == "cycle" and case.target != finding.target)
-
-
-def _is_essential(ward: Ward, part: str) -> bool:
-    return part in ward.rows and ward.rows[part].part.essential
-
-
-def _came_slowly(ward: Ward, finding: Finding) -> bool:
-    row = ward.rows.get(finding.target)
-    return row is not None and finding.class_ == "anomaly" and not row.abrupt
-
-
-def _only_mute(ward: Ward, garbage: Case, source: str) -> bool:
-    """This returns whether a line that counts as lost still carries bytes: nobody should look for a pulled plug then."""
-    return garbage.target == source and ward.lost_sources.get(source) == NO_FRAMES
-
-
-def _explains(ward: Ward, case: Case, finding: Finding) -> bool:
-    """This returns whether a faulty part explains what another part shows: all that is odd there is odd here too."""
-    row, own = ward.rows.get(finding.target), ward.rows.get(case.target)
-    if row is None or own is None or row is own or finding.class_ != "anomaly":
-        return False
-    odd = [w.signal for w in telling.witnesses(ward, row) if w.blame >= 1.0]
-    return bool(odd) and all(name in own.part.signals for name in odd)
-
-
-def _follows(ward: Ward, case: Case, finding: Finding) -> bool:
-    """This returns whether a part's anomaly began so soon after another part's fault, or its isolation, that it is its consequence.
-
-    A dead pump cools the radiator, and nobody should switch off the fan for it. An essential part is never muted so: it may
-    have failed by itself, and nothing would be switched on that guess.
-    """
-    row = ward.rows.get(finding.target)
-    if row is None or case.target not in ward.rows or finding.class_ != "anomaly" or row.part.essential:
-        return False
-    disturbed_ms = max(case.onset_ms, ward.quarantine.records[case.target].since_ms)
-    window_ms = CONSEQUENCE * ward.equipment.policy.corroborate_rows * row.period_ms
-    if case.target == finding.target or row.alarm_ms < case.onset_ms:
-        return False
-    if not row.abrupt and _is_essential(ward, case.target):
-        return True  # what an essential part does comes slowly too
-    return row.alarm_ms <= disturbed_ms + window_ms
+        ward.now_ms - max(gone) if gone and case.layer != "line" else 0
+    )  # lines are counted by themselves: core/source.py
 
 
 def _take_over(ward: Ward, case: Case) -> None:
     """This mutes open cases that a part's fault explains: its own sensors that only imitated a fault."""
     if case.class_ == "garbage":
         gone = ward.triage.open_case((case.target, "unplugged"))
-        if gone is not None and gone.revision == 0 and _only_mute(ward, case, gone.target):
+        if gone is not None and gone.revision == 0 and roots.only_mute(ward, case, gone.target):
             gone.overlay.suppressed_by = case.id
     for other in ward.triage.open_cases() if case.class_ in LINE_SYMPTOMS else ():
         channel = ward.channels.get(other.target)
@@ -249,7 +214,12 @@ def _take_over(ward: Ward, case: Case) -> None:
     if case.layer != "part" or row is None:
         return
     for other in ward.triage.open_cases():
-        if other.class_ in UNHURRIED and other.target in row.part.signals and other.revision == 0:
+        untold = other.revision == 0 and other is not case and other.overlay.suppressed_by is None
+        imitates = other.class_ in roots.UNHURRIED and other.target in row.part.signals
+        follows = other.layer != "part" and other.origin[1] == "anomaly" and case.origin[1] == "anomaly"
+        if untold and (
+            imitates or (follows and roots.follows(ward, case, Finding(other.layer, other.origin[0], "anomaly", ())))
+        ):
             other.overlay.suppressed_by = case.id
 
 

@@ -21,8 +21,8 @@ def close_cases(ward: Ward, now: int) -> None:
         record = ward.record_of(case)
         held = record is not None and record.state in OUT_OF_SERVICE
         released = record is not None and record.by == "released"
-        waits = now - case.clear_ms < _patience_ms(ward, case) or _comes_home(ward, case)
-        if held or (not released and waits):
+        waits = now - case.clear_ms < _patience_ms(ward, case) or _comes_home(ward, case) or _still_ill(ward, case)
+        if held or (not released and waits) or now - case.clear_ms < _returns_ms(ward, case):
             continue
         if record is not None and not casework.is_ill(ward, case.target):
             # Whether or not its case may close: an ack that is missing keeps nothing from service.
@@ -31,8 +31,25 @@ def close_cases(ward: Ward, now: int) -> None:
         if ward.triage.close(case, now):
             ward.emit("fault", case.id, state="closed", target=case.target)
             for other in ward.triage.orphans(case):
-                casework.speaks(ward, other)
-                ward.changed(other)
+                if not _judged_anew(ward, other, now):
+                    casework.speaks(ward, other)
+                    ward.changed(other)
+
+
+def _judged_anew(ward: Ward, orphan: Case, now: int) -> bool:
+    """This looks anew at a part's anomaly that a root muted and that outlasts it. What was thought of it then is not told now."""
+    row = ward.rows.get(orphan.origin[0])
+    if row is None or orphan.origin[1] != "anomaly" or orphan.revision > 0:
+        return False
+    row.settled = False
+    casework.judge(ward, *orphan.origin, Result.PASSED)
+    return ward.triage.close(orphan, now)
+
+
+def _still_ill(ward: Ward, case: Case) -> bool:
+    """This returns whether the same sensor shows another fault, which its ticket muted: one sensor, one ticket."""
+    rest = (c for c in ward.triage.open_cases() if c.overlay.suppressed_by == case.id and c.is_failing)
+    return case.layer == "sensor" and any(c.layer == "sensor" and c.target == case.target for c in rest)
 
 
 def _ebb(ward: Ward, root: Case) -> None:
@@ -52,10 +69,13 @@ def _ebb(ward: Ward, root: Case) -> None:
 
 
 def _patience_ms(ward: Ward, case: Case) -> int:
-    """This returns how long a fault must be gone before its case closes: what came back before may stay away as long again."""
-    probation_ms = ward.equipment.policy.probation_ms
-    returns_ms = min(RETURNS * case.away_ms, RETURNS_MOST * probation_ms)
-    return max(probation_ms * (LEAVES if _lingers(ward, case) else 1), returns_ms)
+    """This returns how long a fault must be gone before its case closes."""
+    return ward.equipment.policy.probation_ms * (LEAVES if _lingers(ward, case) else 1)
+
+
+def _returns_ms(ward: Ward, case: Case) -> int:
+    """This returns for how long a fault that came back before may stay away and come back again: 0 where it never did."""
+    return min(RETURNS * case.away_ms, RETURNS_MOST * ward.equipment.policy.probation_ms)
 
 
 def _lingers(ward: Ward, case: Case) -> bool:

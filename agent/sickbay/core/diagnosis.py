@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import msgspec
 
 ACCUSED = 1.0  # a signal at or beyond its own limit
+GONE_LEAST = 2  # others of its part that have gone elsewhere, and slowly: it is the part that did
 
 
 class Witness(msgspec.Struct, frozen=True):
@@ -27,6 +28,7 @@ class Witness(msgspec.Struct, frozen=True):
     company: bool = False  # other signals of the unit are where they never were, too
     # Who broke its relation to the unit's other signals: "sensor", "part", "doubt" (two could each be it). None: it holds.
     relation: str | None = None
+    gone: bool = False  # it is far beyond all that it was in learning, though its chart may have followed it
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -76,6 +78,10 @@ def part_anomaly(
     if not well:
         # Its own sensor fault explains it, once the peers had time to follow and did not.
         return Finding("sensor", part, "anomaly", says, calm, settled=waited, symptom_of=accused[0].signal)
+    gone = [w.signal for w in witnesses if w.gone and w is not accused[0] and not w.ill and w.twin_agrees is None]
+    if len(gone) >= GONE_LEAST and not common and accused[0].relation != "sensor":
+        far = tuple(f"{name} is far from all that it was in learning" for name in gone)
+        return Finding("part", part, "anomaly", says + far, calm, settled=waited)
     return _alone(part, accused[0], says, calm, waited, len(witnesses), common)
 
 
@@ -83,7 +89,7 @@ def _alone(
     part: str, one: Witness, says: tuple[str, ...], calm: tuple[str, ...], waited: bool, width: int, common: bool
 ) -> Finding:
     """This returns what one signal that stands alone means."""
-    if one.relation == "sensor":
+    if one.relation == "sensor" and width > 1:
         only = (*says, "its error alone explains every relation that is broken")
         return Finding("sensor", one.signal, "shift", only, calm)
     if one.relation == "part":

@@ -1,6 +1,6 @@
 """This follows the lines: a signal that falls silent, a source that is lost, garbage, and what comes back."""
 
-from sickbay.core import aftermath, casework
+from sickbay.core import aftermath, casework, roots
 from sickbay.core.channel import Channel, PartRow
 from sickbay.core.diagnosis import Finding, silence
 from sickbay.core.fault import Result
@@ -37,7 +37,7 @@ def fell_silent(ward: Ward, channel: Channel, now: int) -> None:
     if finding.layer == "line":
         if spec.source not in ward.lost_sources:
             _garbled(ward, channel, now)
-            _line_lost(ward, spec.source, finding, casework.NO_FRAMES)
+            _line_lost(ward, spec.source, finding, roots.NO_FRAMES)
         finding = Finding("sensor", spec.name, "silent", finding.evidence[:1])
     casework.judge(ward, spec.name, "silent", Result.FAILED, finding)
 
@@ -61,7 +61,7 @@ def line(ward: Ward, state: LineState) -> None:
             casework.judge(ward, source, "garbage", Result.PREPASSED)
         else:
             casework.judge(ward, source, "garbage", Result.PREFAILED, _garbage(source, *garbled))
-        if state.garbage and ward.lost_sources.get(source) == casework.NO_FRAMES:
+        if state.garbage and ward.lost_sources.get(source) == roots.NO_FRAMES:
             _put_off(ward, source)
 
 
@@ -142,7 +142,7 @@ def _line_lost(ward: Ward, source: str, finding: Finding, says: str) -> None:
     watch = ward.sources.get(source)
     if source not in ward.lost_sources:
         ward.emit("source_lost", source, detail=says)
-        if watch is not None and (says != casework.NO_FRAMES or not _learns_gaps(ward, source)):
+        if watch is not None and (says != roots.NO_FRAMES or not _learns_gaps(ward, source)):
             watch.lost(ward.now_ms)
     ward.lost_sources[source] = says
     casework.judge(ward, source, "unplugged", Result.FAILED, finding)

@@ -298,7 +298,7 @@ class Parity:
         self.since += 1
         self.calm = 0
         if self.since % GATHER_ROWS == 0:
-            self._accuse(*self._explained())
+            self._accuse(*self._explained(hidden))
         elif self.accused:
             broken = self._broken()
             top = max(broken.values())
@@ -359,8 +359,11 @@ class Parity:
             broken = self._broken()
             self.accused = {sensor: max(broken.values())} if sensor >= 0 else broken
 
-    def _explained(self) -> tuple[int, bool]:
-        """This returns the sensor whose error alone would break all this and nothing else (-1: none), and whether more could."""
+    def _explained(self, hidden: set[int]) -> tuple[int, bool]:
+        """This returns the sensor whose error alone would break all this and nothing else (-1: none), and whether more could.
+
+        Who is out of service already is taken at its word: as long as its error explains it all, nobody else's is looked for.
+        """
         asked = [each for each in self.watched if each.asked or each.broken]
         worst = max(asked, key=Watched.ratio)
         scale = max(range(len(SMOOTH)), key=lambda k: abs(worst.means[k]) / worst.most[k])
@@ -377,7 +380,9 @@ class Parity:
         shares.sort(reverse=True)
         best = shares[0][0] if shares else 0.0
         near = [s for share, s in shares if best >= ONE and share >= best - AHEAD]
-        if len(near) < 2:
+        known = [s for s in near if s in hidden]
+        if len(near) < 2 or known:
+            near = known or near
             return (near[0] if near else -1), False
         left = [s for s in near if s in self.strays]
         if len(left) == 1:

@@ -93,6 +93,16 @@ def unit_elsewhere(ward: Ward) -> bool:
     return union is not None and ELSEWHERE * len(union.parity.strays) >= len(union.channels) >= ELSEWHERE
 
 
+def elsewhere_but_for(ward: Ward, row: PartRow) -> bool:
+    """This returns whether the unit is elsewhere by what its other parts say: where one part is out alone, that part is odd."""
+    union = ward.union
+    if union is None or not unit_elsewhere(ward):
+        return False
+    mine = set(union.places[row.part.name])
+    rest = [i for i in union.parity.strays if i not in mine]
+    return ELSEWHERE * len(rest) >= len(union.channels) - len(mine)
+
+
 def rests(ward: Ward, channel: Channel) -> bool:
     """This returns whether a signal may stand still because the machine rests: where neither ever was, or in a unit elsewhere."""
     union = ward.union

@@ -11,6 +11,7 @@ from sickbay.core.fault import Entry
 from sickbay.core.ward import Ward
 
 AT_ONCE = 0.5  # of the way that a signal has gone: what a leap covers from one reading to the next
+FOLLOWS = 0.5  # of what a signal does: a twin that does so much says the same
 FRESH_ROWS = 60  # of an alarm: a leap that comes later is no sensor's beginning
 
 
@@ -38,12 +39,26 @@ def witnesses(ward: Ward, row: PartRow) -> list[Witness]:
         relation = peers.verdict(ward, channel) if row.view.hinted(i) else None
         if relation is not None:
             words = peers.words(ward, channel) or words
-        twin = _twin_agrees(ward, channel, blame[i]) if relation is None else None
+        twin = _twin_agrees(ward, channel, blame[i], found) if relation is None else None
         # Who was odd long before does more than leap; and who came step by step did not leap, however fast.
         fresh = row.abrupt or row.alarm_rows < FRESH_ROWS
         leapt = fresh and row.view.leapt(i) and _at_once(channel, found)
         company = leapt and peers.elsewhere(ward, channel)
-        out.append(Witness(channel.spec.name, blame[i], words, ill, twin, leapt, denied, coarse, company, relation))
+        out.append(
+            Witness(
+                channel.spec.name,
+                blame[i],
+                words,
+                ill,
+                twin,
+                leapt,
+                denied,
+                coarse,
+                company,
+                relation,
+                gone=row.view.gone(i),
+            )
+        )
     return out
 
 
@@ -54,12 +69,20 @@ def _at_once(channel: Channel, found: dict[str, Any]) -> bool:
     return step >= AT_ONCE * abs(float(found["value"]) - float(found["centre"]))
 
 
-def _twin_agrees(ward: Ward, channel: Channel, blame: float) -> bool | None:
-    """This returns whether a signal's redundant twins are out of their normal too; None without a twin in service."""
+def _twin_agrees(ward: Ward, channel: Channel, blame: float, found: dict[str, Any]) -> bool | None:
+    """This returns whether a signal's redundant twins are out of their normal too; None without a twin in service.
+
+    Either in units of their own limits, or by as much in the quantity's unit: of two equal ones the limits need not be equal.
+    """
     name = channel.spec.name
     twins = [ward.channels[t] for t in ward.equipment.redundancy_group(name) if t != name]
-    seen = [r.view.blame()[i] for t in twins if not t.masked and not t.silent for r, i in t.rows if not r.view.learning]
-    return None if not seen else max(seen) >= 0.5 * min(blame, 2.0)
+    seen = [(r.view, i) for t in twins if not t.masked and not t.silent for r, i in t.rows if not r.view.learning]
+    if not seen:
+        return None
+    timescale = str(found.get("timescale", ""))
+    own = max((r.view.deviation(i, timescale) for r, i in channel.rows), key=abs, default=0.0)
+    as_far = any(view.deviation(i, timescale) * own >= FOLLOWS * own * own > 0.0 for view, i in seen)
+    return as_far or max(view.blame()[i] for view, i in seen) >= FOLLOWS * min(blame, 2.0)
 
 
 def severity(ward: Ward, finding: Finding) -> str:

@@ -56,22 +56,27 @@ class Triage:
         """This takes up a new case, gives it its id, and lets it wait to be told."""
         self._minted += 1
         case = case_of(f"{self._device}-{self._mint}-{self._minted:04d}")
-        recent = [
-            c
-            for c in self.cases.values()
-            if c.origin == case.origin
-            and at_ms - c.opened_ms < CHATTER_MS
-            and not c.is_open
-            and c.overlay.suppressed_by is None
-            and (c.revision > 0 or c.layer != "line")  # short losses have a count of their own: core/source.py
-        ]
         # A symptom comes and goes with its root: the root's chatter is the one to latch.
-        case.overlay.latched = len(recent) + 1 >= CHATTER_OPENS and case.overlay.suppressed_by is None
+        case.overlay.latched = self.chatters(case, at_ms) and case.overlay.suppressed_by is None
         case.due_ms = at_ms + _wait_ms(case)
         self.cases[case.id] = case
         self._by_origin[case.origin] = case
         self._forget()
         return case
+
+    def chatters(self, case: Case, at_ms: int) -> bool:
+        """This returns whether a fault has come back so often in a day that somebody should see it, in this ticket or others."""
+        recent = [
+            c
+            for c in self.cases.values()
+            if c is not case
+            and c.origin == case.origin
+            and at_ms - c.opened_ms < CHATTER_MS
+            and not c.is_open
+            and c.overlay.suppressed_by is None
+            and (c.revision > 0 or c.layer != "line")  # short losses have a count of their own: core/source.py
+        ]
+        return 1 + case.returns + sum(1 + c.returns for c in recent) >= CHATTER_OPENS
 
     def rekey(self, case: Case, origin: tuple[str, str]) -> None:
         """This gives an open case another origin: its cause has become clear."""
