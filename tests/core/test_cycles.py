@@ -133,6 +133,23 @@ def test_a_sensor_that_steps_from_one_cycle_to_the_next_is_told_within_three(
     assert watch.seen[f"stepped {signal}"][0] < 60 + 4 * 45
 
 
+def test_a_step_is_waited_for_until_the_next_cycle_and_no_longer() -> None:
+    """A part must not be blamed for what the next stay may put on a sensor; nor may a compressor that stands delay it for ever."""
+
+    def spoil(k: int, row: Row) -> None:
+        value = row[PRESSURE]
+        assert value is not None
+        row[PRESSURE] = value + (60.0 if k > 60 else 0.0)
+
+    watch = Watch().go(60, spoil)
+    assert not watch.cycles.awaits_step(PRESSURE, 0)
+    while not watch.cycles.awaits_step(PRESSURE, 0):
+        watch.go(1, spoil)
+    assert watch.rows < 60 + 3 * 45
+    assert not watch.cycles.awaits_step(AIR, 0)
+    assert not watch.cycles.awaits_step(PRESSURE, 1 << 40)
+
+
 def test_a_sensor_that_steps_back_is_well_again() -> None:
     def spoil(k: int, row: Row) -> None:
         value = row[PRESSURE]

@@ -99,6 +99,15 @@ def _thaws(ward: Ward, row: PartRow) -> bool:
     return not row.abrupt and ward.union is not None and ward.union.cycles.in_interlude(ward.now_ms)
 
 
+def _may_have_stepped(ward: Ward, row: PartRow) -> bool:
+    """This returns whether all that is odd is one signal that may have stepped alone: the unit's next cycle says so."""
+    odd = [c.spec.name for c, b in zip(row.members, row.view.blame(), strict=True) if b >= ACCUSED]
+    union = ward.union
+    if union is None or len(odd) != 1 or odd[0] not in union.numbers:
+        return False
+    return union.cycles.awaits_step(union.numbers[odd[0]], ward.now_ms - row.alarm_ms)
+
+
 def _diagnose(ward: Ward, row: PartRow) -> None:
     doubted = any(c.source.in_doubt(ward.now_ms) for c in row.members)  # it may be what carries them
     if doubted or _swayed(ward, row) or _thaws(ward, row) or _held_back(ward, row):
@@ -123,7 +132,7 @@ def _diagnose(ward: Ward, row: PartRow) -> None:
     early = finding.layer == "part" and _too_early(ward, row, len(others), leads, waited)
     early = early or _faint(row) or _too_slight(ward, row, finding.layer)
     early = early or (finding.class_ == "shift" and peers.goes_astray(ward, finding.target))
-    early = early or (finding.layer == "surroundings" and _one_leads(row, others))
+    early = early or (finding.layer == "surroundings" and _one_leads(row, others)) or _may_have_stepped(ward, row)
     row.settled = finding.settled and not early
     if not row.settled:
         return

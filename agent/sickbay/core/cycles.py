@@ -234,6 +234,13 @@ class Cycles:
             for on in (False, True)
         )
 
+    def awaits_step(self, j: int, waited_ms: int) -> bool:
+        """This returns whether a signal has stepped in one stay, and the next must say whether that lasts: a cycle at most."""
+        if self.master < 0 or not any(j in each for each in self.levels.stepping):
+            return False
+        master = self.switches[self.master]
+        return waited_ms <= master.off.longest_ms + master.on.longest_ms
+
     def in_interlude(self, at_ms: int) -> bool:
         """This returns whether a time lies in a thaw or the like, one that goes on or the last, or in what follows it."""
         for switch in self.switches:
