@@ -10,6 +10,7 @@ from sickbay.core.equipment import Signal
 from sickbay.core.excitation import Follower
 from sickbay.core.flatline import coarse
 from sickbay.core.residual import ResidualView
+from sickbay.core.settling import Settling
 from sickbay.core.slow import SLOW_S, SlowView, reach
 
 MONTH_S = 30.0 * 86400.0
@@ -66,6 +67,7 @@ class PartView:
         self._shock = 0.0
         self._hints: list[float] | None = None  # by signal: how far its relation to other signals is broken
         self._noisy_rows = 0
+        self._settling: Settling | None = None  # of the present alarm
         self._followers: list[Follower] = []
         self.slow: SlowView | None = None  # of a part whose rows are a minute or more apart
         self._residual = ResidualView(len(self.names), self.learn_rows, self.chance)
@@ -123,6 +125,24 @@ class PartView:
             if self._over == 0:
                 self.alarm = False
                 self.since_ms = None
+        if self.alarm and self.slow is None:  # where rows are minutes apart, so many of them are hours
+            self._follow()
+        elif self._settling is not None:
+            self._settling = None
+
+    def _follow(self) -> None:
+        """This ends an alarm whose fault is over, and lets the part settle where it has come to rest."""
+        if self._settling is None:
+            self._settling = Settling()
+        back = self._settling.step(self._charts, self._blame, self._masked)
+        # A relation that is broken, or what a model cannot explain, says that it is not over.
+        if not back or self._hints is not None or self._residual.score >= OFF:
+            return
+        for chart, masked in zip(self._charts, self._masked, strict=True):
+            if not masked:
+                chart.settle_aside()
+        self._shock = 0.0
+        self.alarm, self.since_ms, self._over, self._settling = False, None, 0, None
 
     def hint(self, index: int, ratio: float) -> None:
         """This says how far a signal's relation to others is beyond its limit (1.0; 0.0: it holds): that is evidence too."""

@@ -16,6 +16,9 @@ NOISE_MOST = 40.0  # times the mean squared step: what one leap may add
 GATE = 0.6  # a signal this near to its limit teaches nothing
 CONSTANT_MOST = 0.9  # a signal that never moved in learning cannot alarm alone
 DRIFT_ROWS = 20.0  # rows without following after which a pure wanderer's allowance has grown by sqrt(2)
+# What settles after a fault has its level follow for so many rows, at this gain; from then on only nearer to where it was.
+SETTLE_ROWS, SETTLE = 120, 0.1
+HOMEWARD = 0.4  # of the limit: less is noise, which would carry the level home on its own
 GAP_ROWS = 20  # missing rows after which the EWMAs start anew from the level
 BURST = 2  # rows in a row beyond the spike limit that are still a spike; the third makes it a leap
 LEAP = 1.6  # score of a leap
@@ -75,8 +78,8 @@ class Chart:
 
     __slots__ = (
         "blind", "burst", "centre", "constant", "drift", "fast", "g_fast", "g_jump", "g_middle", "g_noise", "g_slow",
-        "held", "inverse", "last", "leap", "level", "mark", "middle", "missing", "noise", "noise_most", "pace", "restless",
-        "run", "score", "slow", "spike", "spiked", "spikes", "stuck_rows", "unrest", "wild", "z",
+        "held", "inverse", "last", "leap", "level", "mark", "middle", "missing", "noise", "noise_most", "old", "pace", "restless",
+        "run", "score", "settling", "slow", "spike", "spiked", "spikes", "stuck_rows", "unrest", "wild", "z",
     )  # fmt: skip
 
     def __init__(self, learnt: SignalLearnt) -> None:
@@ -99,6 +102,8 @@ class Chart:
         self.leap = self.spikes = self.z = self.score = 0.0
         self.run = 0  # rows since the value last changed
         self.held = 0  # rows since the level last learnt
+        self.old = math.nan  # the level before the part settled after a fault, while it is another one
+        self.settling = 0  # rows for which it goes on settling
         self.missing = 0
         self.burst = 0  # rows in a row beyond the spike limit
         self.spiked = 0  # 2 in the row of a spike, 1 in the next
@@ -207,6 +212,9 @@ class Chart:
             self.leap = leap * FADE if leap > 0.1 else 0.0
             if leap > score:
                 score = leap
+        if self.old == self.old:
+            self._settle()
+            level = self.level
         if score < GATE:
             pace = self.pace
             move = (middle - level) * LEVEL
@@ -219,6 +227,48 @@ class Chart:
         self.mark = mark
         self.score = score
         return score
+
+    def _settle(self) -> None:
+        """This moves a level that was taken up after a fault: with its signal at first, later only towards the old level.
+
+        What is warm cools for hours, and its level goes home with it. What turns round on its way is judged by where it turned.
+        """
+        away, home = self.middle - self.level, self.old - self.level
+        if self.settling and abs(away) * self.g_middle > WINDUP:
+            self.settling = 0  # it has gone off again
+        if self.settling:
+            self.settling -= 1
+            self.leap = 0.0
+        elif abs(self.slow - self.old) < abs(self.slow - self.level):
+            self.level, self.old = (
+                self.old,
+                math.nan,
+            )  # home, as its slowest mean says: a faster one is there by chance at times
+            return
+        elif away * home <= 0.0 or abs(away) * self.g_middle < HOMEWARD:
+            return
+        self.level += SETTLE * away
+        self.slow += SETTLE * (self.middle - self.slow)
+
+    def settle_aside(self) -> None:
+        """This takes up as the level what the signal is at after a fault, for as long as it is not back at its old one."""
+        if self.old != self.old:
+            self.old = self.level
+        self.level = self.slow = self.middle
+        self.settling = SETTLE_ROWS
+        self.held = 0
+        self.leap = 0.0
+
+    def ratio(self) -> float:
+        """This returns how far the signal is from normal in limits, without the allowance for a level that is held."""
+        level = self.level
+        return max(
+            abs(self.fast - self.slow) * self.g_jump,
+            abs(self.fast - level) * self.g_fast,
+            abs(self.middle - level) * self.g_middle,
+            abs(self.slow - level) * self.g_slow,
+            self.noise * self.g_noise,
+        )
 
     def rest(self) -> None:
         """This forgets the last readings, not what is normal."""

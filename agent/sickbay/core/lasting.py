@@ -31,6 +31,7 @@ from sickbay.core.reading import Quality
 from sickbay.core.relation import Relation, Scatter
 from sickbay.core.residual import ResidualView
 from sickbay.core.season import Season
+from sickbay.core.settling import Settling
 from sickbay.core.slow import SlowView
 from sickbay.core.source import Source
 from sickbay.core.standing import Standing
@@ -39,7 +40,7 @@ from sickbay.core.trend import TimeLeft, Trend
 from sickbay.core.triage import TriageState
 
 UNREADABLE = (msgspec.MsgspecError, KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError)
-_VIEWS = (PartView, Chart, ResidualView, SlowView, Abrupt, Leaps, News, Newness, Season, Tail)
+_VIEWS = (PartView, Chart, Settling, ResidualView, SlowView, Abrupt, Leaps, News, Newness, Season, Tail)
 _OTHERS = (SignalChecks, Disagreement, Trend, Relations, Source, Parity, Scatter, Cycles, Levels)
 _RECORDS = (Entry, Record, TimeLeft, TriageState, Standing, Bar)
 _CYCLE = (Switch, Mode, Dwell, Known, Sign)
