@@ -214,6 +214,48 @@ def test_missing_readings_are_no_evidence_and_their_return_is_no_leap() -> None:
     assert run(view, rows) == []
 
 
+def test_a_gap_in_the_readings_ends_no_alarm() -> None:
+    """It says nothing: an alarm that ended in each gap would be told anew after it."""
+    view = taught()
+    rows = spoilt(plant(900)[600:], 0, 0, lambda _, v: v - 5.0)
+    found = run(view, rows[:40], 600)
+    assert view.alarm
+    for row in rows[40:55]:
+        row[0] = None
+    assert run(view, rows[40:], 640)[:60] == list(range(640, 700)) and found
+
+
+def test_a_gap_after_one_odd_reading_begins_no_alarm() -> None:
+    view = taught()
+    rows = plant(900)[600:]
+    rows[0][0] = 90.0
+    for row in rows[1:15]:
+        row[0] = None
+    assert run(view, rows[:15], 600) == []
+
+
+@pytest.mark.parametrize("told", [False, True])
+def test_what_somebody_was_told_of_does_not_wear_off(told: bool) -> None:
+    """What wanders may go on wandering, and is normal there. But who was told that it is odd must not find it taken for normal."""
+
+    def wanders(seed: int) -> list[Row]:
+        chance, at, out = random.Random(seed), 0.0, []
+        for _ in range(4000):
+            at = 0.98 * at + chance.gauss(0.0, 0.15)
+            out.append([50.0 + at + chance.gauss(0.0, 0.2)])
+        return out
+
+    view = PartView(signals(("level",)), 400)
+    rows = wanders(5)
+    assert run(view, rows[:600]) == []
+    rows = spoilt(rows, 600, 0, lambda _, v: v - 8.0)
+    assert run(view, rows[600:640], 600)
+    view.keep(told)
+    run(view, rows[640:], 640)
+    off = view.explain(0)["ratio"]
+    assert isinstance(off, float) and (off >= 1.0) is told
+
+
 def test_a_masked_signal_does_not_count_but_stays_judged() -> None:
     """Probation needs a verdict on what is masked; the part's own verdict must not."""
     view = taught()

@@ -52,6 +52,14 @@ def test_a_wanderer_gets_wider_limits_for_its_own_deviations_than_white_noise() 
     assert slow.limits[3] / slow.usual[3] > 1.3 * quiet.limits[3] / quiet.usual[3]
 
 
+def test_how_far_back_means_reach_follows_from_how_much_was_learnt() -> None:
+    """Few rows show few independent values of what reaches far back: its limit would be a guess, and a wide one."""
+    reach = [baseline.spans(rows) for rows in (40, 125, 250, 400, 600, 800, 100_000)]
+    assert reach[2] == reach[3] == [10.0, 20.0, 70.0] and reach[5] == reach[6] == [10.0, 40.0, 100.0]
+    assert reach == sorted(reach) and all(4.0 <= middle <= 10.0 for middle, _, _ in reach)
+    assert learnt(white(125)).signals[0].spans == reach[1]
+
+
 def test_two_levels_that_flip_are_noise_and_not_a_scale_of_nothing() -> None:
     """The flow meter of a real rig says 32 or 33: the median distance is nearly zero, its noise is not."""
     chance = random.Random(5)

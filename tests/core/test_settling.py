@@ -22,6 +22,7 @@ def play(
         view.step([change(i, j, 30.0 + chance.gauss(0.0, 0.5)) for j in range(3)], i * 1000)
         if i == LEARN and masked is not None:
             view.mask(masked, True)
+        view.keep(view.alarm)  # somebody is told
         if view.alarm:
             found.append(i)
     return view, found

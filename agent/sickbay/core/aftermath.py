@@ -1,6 +1,6 @@
 """This says whether what is still odd about a part is only on its way home: its cause is over, and what is warm cools slowly.
 
-Judged by each signal's mean over 40 rows, in units of its limit. A signal is on its way when it has come back by half of the
+Judged by each signal's slow mean, in units of its limit. A signal is on its way when it has come back by half of the
 farthest that it went, and goes on coming nearer. One that stops short of home, or turns round, is not: that is a fault that lasts.
 """
 

@@ -16,7 +16,7 @@ RECHECK_ROWS = 10  # how often an unknown cause is looked at again while the ala
 ABRUPT, ABRUPT_ROWS = 4.0, 3  # limits that an alarm must reach within its first rows to count as abrupt
 LEADS = 4.0  # times the score of all others: that part broke, and they only feel it
 SLIGHT = 4.0  # limits that a slow shift of one signal alone must reach to be told, where it is less than ...
-SLOW = ("10 rows", "40 rows")  # its timescales
+SLOW = ("middle", "slow")  # its timescales
 FAINT = 1.5  # limits that signals reach only together: below, there is nothing to tell anybody
 NOBODYS = ("unknown", "surroundings")  # layers without a culprit ...
 CLEARLY = 1.25  # ... and the limits that what comes slowly must reach to be told under them
@@ -31,6 +31,7 @@ def follow(ward: Ward, row: PartRow) -> None:
         row.alarm_rows = 0
         row.settled = row.abrupt = row.common = False
         aftermath.forget(row)
+        row.view.keep(False)
         casework.judge(ward, name, "anomaly", Result.PASSED)
         return
     if row.alarm_rows == 0:
@@ -41,6 +42,7 @@ def follow(ward: Ward, row: PartRow) -> None:
     row.alarm_rows += 1
     aftermath.follow(row)
     case = ward.triage.open_case((name, "anomaly"))
+    row.view.keep(case is not None and case.is_failing)
     if case is not None:
         case.reached = max(case.reached, row.view.score)
     if _ebbs(ward, row, case):

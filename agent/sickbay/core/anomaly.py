@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from sickbay.core import baseline, excitation
 from sickbay.core.baseline import Learnt
-from sickbay.core.chart import NOISY, SPIKED, SPIKY, STUCK, TIMESCALES, Chart
+from sickbay.core.chart import FAST_ROWS, NOISY, SPIKED, SPIKY, STUCK, TIMESCALES, Chart
 from sickbay.core.equipment import Signal
 from sickbay.core.excitation import Follower
 from sickbay.core.flatline import coarse
@@ -62,6 +62,7 @@ class PartView:
         self._charts: list[Chart] = []
         self._blame = [0.0] * len(self.names)
         self._masked = [False] * len(self.names)
+        self._told = False  # of what is odd now
         self._share = 1.0
         self._over = 0
         self._shock = 0.0
@@ -174,7 +175,7 @@ class PartView:
         return list(self._blame)
 
     def shift(self, index: int) -> float:
-        """This returns how far a signal's means over 3 to 40 rows have gone, in deviations of a single reading."""
+        """This returns how far a signal's means have gone, in deviations of a single reading."""
         return max((abs(v) for v in self._charts[index].statistics()[1:4]), default=0.0) if self._charts else 0.0
 
     def deviation(self, index: int, timescale: str) -> float:
@@ -185,12 +186,12 @@ class PartView:
         return chart.statistics()[TIMESCALES.index(timescale)] / chart.inverse
 
     def away(self, index: int) -> float:
-        """This returns how far a signal's mean over 40 rows is from home, in units of its limit."""
+        """This returns how far a signal's slow mean is from home, in units of its limit."""
         chart = self._charts[index] if self._charts else None
         return 0.0 if chart is None else abs(chart.slow - chart.level) * chart.g_slow
 
     def moved(self, index: int) -> bool:
-        """This returns whether a signal has gone elsewhere, as its mean over 10 or 40 rows says, and not only twitched."""
+        """This returns whether a signal has gone elsewhere, as its middle or slow mean says, and not only twitched."""
         if self._learnt is None:
             return False
         found, learnt = self._charts[index].statistics(), self._learnt.signals[index]
@@ -241,6 +242,7 @@ class PartView:
         ratios = [abs(v) / most for v, most in zip(found, learnt.limits, strict=True)]
         k = ratios.index(max(ratios))
         usual = learnt.usual[k]
+        over = (1, FAST_ROWS, *map(round, learnt.spans[:2]), 0)
         return {
             "name": self.names[index],
             "learning": False,
@@ -248,6 +250,7 @@ class PartView:
             "centre": chart.level / chart.inverse + chart.centre,
             "scale": learnt.scale,
             "timescale": TIMESCALES[k],
+            "rows": over[k],
             "deviations": found[k] / usual if usual > 0.0 else 0.0,
             "direction": "up" if found[k] > 0.0 else "down",
             "score": self._blame[index],
@@ -269,6 +272,17 @@ class PartView:
     def mask(self, index: int, masked: bool) -> None:
         """This takes a signal out of the part's score, or back in. Its own blame and marks go on being judged, in the shadow."""
         self._masked[index] = masked
+        self._keep()
+
+    def keep(self, told: bool) -> None:
+        """This says whether somebody was told of what is odd about the part: it must not wear off then."""
+        if told is not self._told:
+            self._told = told
+            self._keep()
+
+    def _keep(self) -> None:
+        for chart, masked in zip(self._charts, self._masked, strict=False):
+            chart.told = self._told or masked
 
     def any_masked(self) -> bool:
         """This returns whether any signal is out of the score now."""

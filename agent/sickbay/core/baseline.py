@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from sickbay.core import excitation
-from sickbay.core.chart import TIMESCALES, WHITE, Chart, SignalLearnt
+from sickbay.core.chart import TIMESCALES, Chart, SignalLearnt, white
 from sickbay.core.excitation import Follower
 from sickbay.core.flatline import stuck_rows
 from sickbay.core.tails import autocorrelation_rows, deviation, limit, median, upper_quantile
@@ -15,7 +15,7 @@ from sickbay.core.tails import autocorrelation_rows, deviation, limit, median, u
 Row = Sequence[float | None]
 
 START_ROWS = 20  # the first rows of a learning stretch set the levels and are not judged
-MARGIN = 1.15  # on the deviations that a Gaussian would need: real tails are heavier
+MARGIN = 1.2  # on the deviations that a Gaussian would need: real tails are heavier
 SMALL_SAMPLE = 10.0  # Student's t to first order (Cornish-Fisher): quantile * (1 + about (q^2 + 1) / 4 / freedom)
 LARGEST = 1.3  # an alarm begins no nearer than this times the largest seen in learning
 HIDDEN_SHARE, HIDDEN_MOST = 0.7, 9.0  # see _limits
@@ -26,7 +26,13 @@ NOISE_LEAST = 4.0  # an alarm for noise begins no nearer than this many times th
 JOINT = 1.15  # an alarm of the part begins no nearer than this times the largest combined score in learning
 PRIOR_MOST = 1.3  # on a variance: what another operating point's wander may add
 WANDERER = 0.9  # share of wander above which a signal's level at a start says nothing
-# Least rows that one independent value of pure wander takes: cycles look more independent than they are.
+# How far back means and level reach, in rows: middle and slow EWMA, level. Few rows of learning show few independent values of what
+# reaches far back, so that its limit would come out wide: less learning, shorter reach.
+FEW_ROWS, SOME_ROWS, MANY_ROWS = 250, 400, 800
+SOME, MANY = (10.0, 20.0, 70.0), (10.0, 40.0, 100.0)
+MIDDLE_LEAST = 4.0
+# Least rows that one independent value of pure wander takes where a level reaches over SOME rows or more: cycles look more
+# independent than they are.
 WANDER_ROWS = 55.0
 TINY = 1e-9
 SCALE_LEAST = 1e-30
@@ -106,6 +112,14 @@ def misfits(learnt: Learnt, rows: Sequence[Row]) -> list[int]:
     return found
 
 
+def spans(rows: int) -> list[float]:
+    """This returns over how many rows middle and slow EWMA and level reach, after so many rows of learning."""
+    few = min(1.0, rows / FEW_ROWS)
+    many = min(1.0, max(0.0, (rows - SOME_ROWS) / (MANY_ROWS - SOME_ROWS)))
+    middle, slow, level = (few * some + many * (most - some) for some, most in zip(SOME, MANY, strict=True))
+    return [max(MIDDLE_LEAST, middle), slow, level]
+
+
 def _at_rest(name: str, column: Sequence[float | None], chance: float) -> SignalLearnt:
     """Centre, scale and how often nothing moves."""
     values = [v for v in column if v is not None]
@@ -138,6 +152,7 @@ def _in_motion(
     signal: SignalLearnt, column: Sequence[float | None], chance: float, prior: SignalLearnt | None, reach: float
 ) -> None:
     """What the chart's own statistics do on these rows, and where alarms therefore begin."""
+    signal.spans = spans(len(column))
     chart = Chart(signal)
     chart.start([v for v in column[:START_ROWS] if v is not None])
     seen: list[list[float]] = [[] for _ in TIMESCALES]
@@ -185,11 +200,12 @@ def _limits(
     deviations = MARGIN * upper_quantile(min(0.1, 5.0 * chance))
     signal.usual, signal.limits, signal.freedom = [], [], []
     wander = 0.0
-    for k, (kept, white) in enumerate(zip(seen, WHITE, strict=True)):
-        explained = 0.5 * step_ms * white
+    wander_rows = WANDER_ROWS * min(1.0, signal.spans[-1] / SOME[-1])
+    for k, (kept, noise) in enumerate(zip(seen, white(signal.spans), strict=True)):
+        explained = 0.5 * step_ms * noise
         ms = max(math.fsum(v * v for v in kept) / len(kept), explained)
         wander = 1.0 - explained / ms
-        independent = max(2.0, len(kept) / max(autocorrelation_rows(kept), WANDER_ROWS * wander))
+        independent = max(2.0, len(kept) / max(autocorrelation_rows(kept), wander_rows * wander))
         if prior is not None and prior.scale > 0.0 and not prior.blind:
             ratio = prior.usual[k] ** 2 / max(prior.usual[-1], TINY) * step_ms
             ms = min(max(ms, (independent * ms + ratio) / (independent + 1.0)), PRIOR_MOST * ms)

@@ -8,8 +8,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-FAST, MIDDLE, SLOW = 2.0 / 4.0, 2.0 / 11.0, 2.0 / 41.0  # EWMAs of 3, 10 and 40 rows
-LEVEL = 1.0 / 100.0  # how fast the level may follow slow wander; 200 and 400 rows left too much in the statistics
+FAST = 2.0 / 4.0  # EWMA of FAST_ROWS; the others are each signal's own: `SignalLearnt.spans`
 WANDERED_MOST = 9.0  # on the variance, while a level is held
 NOISE = 2.0 / 21.0  # EWMA of 20 rows of the squared step
 NOISE_MOST = 40.0  # times the mean squared step: what one leap may add
@@ -20,6 +19,7 @@ DRIFT_ROWS = 20.0  # rows without following after which a pure wanderer's allowa
 SETTLE_ROWS, SETTLE = 120, 0.1
 HOMEWARD = 0.4  # of the limit: less is noise, which would carry the level home on its own
 GAP_ROWS = 20  # missing rows after which the EWMAs start anew from the level
+UNHEARD_MOST = 0.95  # of a score that waits for the next reading: it ends no alarm, and begins none
 BURST = 2  # rows in a row beyond the spike limit that are still a spike; the third makes it a leap
 LEAP = 1.6  # score of a leap
 # A leap after so many rows away that lands within its limit has come home: that is no new leap.
@@ -36,7 +36,8 @@ NEVER = 1 << 60
 HUGE = 1e18
 BOUNDLESS = 1e30  # no limit; finite, since JSON has no word for infinity
 
-TIMESCALES = ("jump", "3 rows", "10 rows", "40 rows", "noise")
+TIMESCALES = ("jump", "fast", "middle", "slow", "noise")
+FAST_ROWS = 3
 STUCK, SPIKED, SPIKY, NOISY = 1, 2, 4, 8  # marks
 
 
@@ -45,7 +46,16 @@ def _white(a: float, b: float) -> float:
     return a / (2.0 - a) + b / (2.0 - b) - 2.0 * a * b / (a + b - a * b)
 
 
-WHITE = (_white(FAST, SLOW), _white(FAST, LEVEL), _white(MIDDLE, LEVEL), _white(SLOW, LEVEL))
+def white(spans: Sequence[float]) -> tuple[float, float, float, float]:
+    """This returns the variance that the four level statistics of TIMESCALES have on white noise of variance 1."""
+    middle, slow, level = gains(spans)
+    return _white(FAST, slow), _white(FAST, level), _white(middle, level), _white(slow, level)
+
+
+def gains(spans: Sequence[float]) -> tuple[float, float, float]:
+    """This returns the gains of the middle and the slow EWMA and of the level, from their rows."""
+    middle, slow, level = spans
+    return 2.0 / (middle + 1.0), 2.0 / (slow + 1.0), 1.0 / level
 
 
 class SignalLearnt(msgspec.Struct):
@@ -63,9 +73,10 @@ class SignalLearnt(msgspec.Struct):
         default_factory=lambda: [1.0] * 4
     )  # per timescale: independent values behind `usual`
     wander: float = 0.0  # share of the slowest statistic's variance that white noise does not explain
-    low: float = 0.0  # lowest and highest that the 40-row mean was
+    low: float = 0.0  # lowest and highest that the slow mean was
     high: float = 0.0
     pace: float = BOUNDLESS  # fastest that the level may follow, per row
+    spans: list[float] = msgspec.field(default_factory=lambda: [10.0, 40.0, 100.0])  # rows: middle and slow EWMA, level
     spike: float = BOUNDLESS  # a reading this far from the last ten is a spike
     wild: float = BOUNDLESS  # one this far is wild: alone it means nothing, three within 30 rows are the sensor's fault
     stuck_rows: int = 0  # equal rows that mean stuck; 0: no number does
@@ -78,8 +89,9 @@ class Chart:
 
     __slots__ = (
         "blind", "burst", "centre", "constant", "drift", "fast", "g_fast", "g_jump", "g_middle", "g_noise", "g_slow",
-        "held", "inverse", "last", "leap", "level", "mark", "middle", "missing", "noise", "noise_most", "old", "pace", "restless",
-        "run", "score", "settling", "slow", "spike", "spiked", "spikes", "stuck_rows", "unrest", "wild", "z",
+        "held", "inverse", "k_level", "k_middle", "k_slow", "last", "leap", "level", "mark", "middle", "missing",
+        "noise", "noise_most", "old", "pace", "restless", "run", "score", "settling", "slow", "spike", "spiked",
+        "spikes", "stuck_rows", "told", "unrest", "wild", "z",
     )  # fmt: skip
 
     def __init__(self, learnt: SignalLearnt) -> None:
@@ -89,6 +101,7 @@ class Chart:
         # What never moved has no noise to measure by: a hundredth of its value stands in, and it cannot alarm alone.
         self.inverse = 1.0 / (learnt.scale if learnt.scale > 0.0 else max(abs(learnt.centre) * 0.01, 1e-6))
         self.g_jump, self.g_fast, self.g_middle, self.g_slow, self.g_noise = (1.0 / v for v in learnt.limits)
+        self.k_middle, self.k_slow, self.k_level = gains(learnt.spans)
         self.drift = learnt.wander / DRIFT_ROWS
         self.pace = learnt.pace
         self.spike = learnt.spike
@@ -101,6 +114,7 @@ class Chart:
         self.last = math.nan
         self.leap = self.spikes = self.z = self.score = 0.0
         self.run = 0  # rows since the value last changed
+        self.told = False  # somebody was told: it must not wear off
         self.held = 0  # rows since the level last learnt
         self.old = math.nan  # the level before the part settled after a fault, while it is another one
         self.settling = 0  # rows for which it goes on settling
@@ -117,13 +131,17 @@ class Chart:
             self.level = self.fast = self.middle = self.slow = (mean - self.centre) * self.inverse
 
     def step(self, value: float | None) -> float:
-        """This returns how near the signal is to its limit: 1.0 is on it. A missing value says nothing: 0.0."""
+        """This returns how near the signal is to its limit: 1.0 is on it.
+
+        A missing value says nothing: what was found last waits for the next, for a while."""
         if value is None or not -HUGE < value < HUGE or self.blind:
-            self.missing += 1
+            self.missing = missing = self.missing + 1
             self.held += 1
-            self.z = self.score = 0.0
+            self.z = 0.0
             self.mark = 0
-            return 0.0
+            score = self.score
+            self.score = score = 0.0 if missing > GAP_ROWS else score if score < UNHEARD_MOST else UNHEARD_MOST
+            return score
         if self.missing:
             if self.missing > GAP_ROWS:
                 self.fast = self.middle = self.slow = self.level
@@ -172,9 +190,9 @@ class Chart:
                 mark |= SPIKY
         fast = self.fast
         self.fast = fast = fast + FAST * (z - fast)
-        self.middle = middle = middle + MIDDLE * (z - middle)
+        self.middle = middle = middle + self.k_middle * (z - middle)
         slow = self.slow
-        self.slow = slow = slow + SLOW * (z - slow)
+        self.slow = slow = slow + self.k_slow * (z - slow)
         level = self.level
         score = abs(fast - level) * self.g_fast
         other = abs(middle - level) * self.g_middle
@@ -188,6 +206,7 @@ class Chart:
         if other > WINDUP and abs(middle - level) < BACK * abs(slow - level):
             self.slow = slow = level + (slow - level) * WINDUP / other
         held = self.held
+        bare = score
         if held:
             # What is known to wander may have gone on wandering while its level was not followed: so far, and no farther,
             # or time alone would forget a fault that lasts.
@@ -217,9 +236,10 @@ class Chart:
             level = self.level
         if score < GATE:
             pace = self.pace
-            move = (middle - level) * LEVEL
+            move = (middle - level) * self.k_level
             self.level = level + (move if -pace <= move <= pace else pace if move > 0.0 else -pace)
-            self.held = 0
+            if bare < GATE or self.told:
+                self.held = 0
         else:
             self.held = held + 1
             if self.constant and score > CONSTANT_MOST:

@@ -11,13 +11,6 @@ from sickbay.core.quarantine import Record, State
 FRAME_POINTS = 40  # of each signal, in a freeze frame
 FRAME_SIGNALS = 8
 
-_OVER = {
-    "jump": "from one row to the next",
-    "3 rows": "over 3 rows",
-    "10 rows": "over 10 rows",
-    "40 rows": "over 40 rows",
-}
-
 Window = list[tuple[int, float | None]]
 
 
@@ -32,7 +25,7 @@ def deviation(found: dict[str, Any], unit: str) -> str:
     value, centre = float(found["value"]), float(found["centre"])
     if abs(value) < 1e-9 * abs(centre):
         value = 0.0  # what is left of a zero that was standardised and back
-    over = _OVER.get(str(found["timescale"]), "")
+    over = "from one row to the next" if found["timescale"] == "jump" else f"over {found['rows']} rows"
     return f"{found['name']} is {value:.4g}{unit}, normally {centre:.4g}{unit}: {times:.1f} times its usual wander {over}".rstrip()
 
 
