@@ -16,6 +16,7 @@ RECHECK_ROWS = 10  # how often an unknown cause is looked at again while the ala
 ABRUPT, ABRUPT_ROWS = 4.0, 3  # limits that an alarm must reach within its first rows to count as abrupt
 LEADS = 4.0  # times the score of all others: that part broke, and they only feel it
 SLIGHT = 4.0  # limits that a slow shift of one signal alone must reach to be told, where it is less than ...
+PATIENT_MS = 3_600_000  # for which such a shift, in a part that is not essential, is not told whatever its kind
 SLOW = ("middle", "slow")  # its timescales
 FAINT = 1.5  # limits that signals reach only together: below, there is nothing to tell anybody
 NOBODYS = ("unknown", "surroundings")  # layers without a culprit ...
@@ -135,6 +136,7 @@ def _diagnose(ward: Ward, row: PartRow) -> None:
     early = early or _faint(row) or _too_slight(ward, row, finding.layer)
     early = early or (finding.class_ == "shift" and peers.goes_astray(ward, finding.target))
     early = early or (finding.layer == "surroundings" and _one_leads(row, others)) or _may_have_stepped(ward, row)
+    early = early or (finding.layer != "part" and _goes_home(row))
     row.settled = finding.settled and not early
     if not row.settled:
         return
@@ -181,6 +183,11 @@ def _too_slight(ward: Ward, row: PartRow, layer: str) -> bool:
     return slight or (layer == "unknown" and lately and peers.elsewhere_but_for(ward, row))
 
 
+def _goes_home(row: PartRow) -> bool:
+    """This returns whether what came slowly, and whose cause nobody has found, is over and on its way home."""
+    return not row.abrupt and not row.view.any_hinted() and aftermath.heads_home(row)
+
+
 def _faint(row: PartRow) -> bool:
     """This returns whether no signal stands out and all of them together hardly do: status says so, and no message does."""
     return row.view.score < FAINT and not any(b >= ACCUSED for b in row.view.blame())
@@ -208,11 +215,18 @@ def _held_back(ward: Ward, row: PartRow) -> bool:
     """This returns whether all that is odd is one signal's shift that is not worth telling: slight, or called a false alarm."""
     blame = row.view.blame()
     odd = sorted((i for i, c in enumerate(row.members) if not c.masked), key=lambda i: -blame[i])
-    if not odd or any(blame[i] >= ACCUSED for i in odd[1:]):
+    accused = [i for i in odd if blame[i] >= ACCUSED]
+    if accused and all(row.view.homeward(i) and not row.view.hinted(i) for i in accused):
+        return True
+    if not odd or len(accused) > 1:
         return False
     channel, found = row.members[odd[0]], row.view.explain(odd[0])
     hinted = row.view.hinted(odd[0])
     if ward.bars.holds(channel.spec.name, "shift", blame[odd[0]], ward.now_ms):
+        return True
+    patient = not row.part.essential and not row.abrupt and ward.now_ms - row.alarm_ms < PATIENT_MS
+    patient = patient and channel.twins is None and not any(r.alarm_rows for r in ward.rows.values() if r is not row)
+    if patient and not hinted and not found.get("learning") and blame[odd[0]] < SLIGHT and len(odd) > 1:
         return True
     if hinted or found.get("learning") or blame[odd[0]] >= SLIGHT or found["timescale"] not in SLOW or len(odd) < 2:
         return False

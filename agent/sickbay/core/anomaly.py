@@ -5,10 +5,11 @@ from collections.abc import Sequence
 
 from sickbay.core import baseline, excitation
 from sickbay.core.baseline import Learnt
-from sickbay.core.chart import FAST_ROWS, NOISY, SPIKED, SPIKY, STUCK, TIMESCALES, Chart
+from sickbay.core.chart import FADE, FAST_ROWS, LEAP, NOISY, SPIKED, SPIKY, STUCK, TIMESCALES, Chart
 from sickbay.core.equipment import Signal
 from sickbay.core.excitation import Follower
 from sickbay.core.flatline import coarse
+from sickbay.core.gait import EVERY, Gait
 from sickbay.core.residual import ResidualView
 from sickbay.core.settling import Settling
 from sickbay.core.slow import SLOW_S, SlowView, reach
@@ -22,8 +23,11 @@ ON_ROWS = 3  # rows at or above 1.0 that make an alarm
 OFF = 0.6  # an alarm ends after as many rows below this
 SHOCK = 1.6  # score when two signals or more spike in one row: it hit the part, not a cable
 SHOCK_FADE = 0.98
+LEAPT_LATELY = LEAP * FADE**EVERY  # of a leap's score: within the last look of the gaits
+THROWN = 4.0  # times the usual mean squared step: a wild step or two among the last ten
 LEAPT = 0.4  # of a leap's score, which fades: about 70 rows
 SHAKEN = 0.3  # of a shock: until it has faded so far, spikes are nobody's own
+HOME = 0.25  # of its limit: so near to the levels of learning a signal is at home
 NOISY_ROWS = 10  # rows of excess noise, in one signal alone, that make it the sensor's
 QUESTION_MOST = 50.0  # deviations: a model need not see wilder rows
 
@@ -70,6 +74,8 @@ class PartView:
         self._noisy_rows = 0
         self._settling: Settling | None = None  # of the present alarm
         self._followers: list[Follower] = []
+        self._gaits: list[Gait] = []
+        self._paces = 0  # rows since the gaits were last looked at
         self.slow: SlowView | None = None  # of a part whose rows are a minute or more apart
         self._residual = ResidualView(len(self.names), self.learn_rows, self.chance)
 
@@ -115,6 +121,10 @@ class PartView:
         if residual > score:
             score = residual
         self.score = score
+        self._paces += 1
+        if self._paces >= EVERY:
+            self._paces = 0
+            self._walk()
         if score >= 1.0:
             if self._over < ON_ROWS:
                 self._over += 1
@@ -174,6 +184,34 @@ class PartView:
         """This returns each signal's own evidence, in units of its own limit. Never from a model: that smears."""
         return list(self._blame)
 
+    def roams(self, index: int) -> bool:
+        """This returns whether a signal goes up and down as it never did, since it left its normal: the machine does, no sensor."""
+        return bool(self._gaits) and self._gaits[index].roams
+
+    def loses_gait(self) -> None:
+        """This forgets how the signals went on since they left their normal: the unit is elsewhere, where nothing is known."""
+        for gait in self._gaits:
+            gait.forget()
+
+    def reach(self, index: int) -> float:
+        """This returns how far a signal's mean over 3 rows may go within its normal, in its own unit; 0.0: nothing is known."""
+        return 0.0 if self._learnt is None else self._learnt.signals[index].limits[1] / self._charts[index].inverse
+
+    def _walk(self) -> None:
+        """This lets the gaits of all signals have their look, every tenth row."""
+        learnt = self._learnt
+        if learnt is None or self.slow is not None:
+            return
+        for gait, chart, signal in zip(self._gaits, self._charts, learnt.signals, strict=True):
+            if signal.swings:
+                wild = chart.spiked > 0 or chart.noise > THROWN * signal.usual[-1]
+                thrown = wild or chart.leap > LEAPT_LATELY
+                gait.step(chart.middle, chart.noise, thrown, self.alarm, signal.swings)
+
+    def own(self, index: int) -> float:
+        """This returns one signal's evidence by its own chart alone: what relations hint at is left out."""
+        return self._charts[index].score if self._charts else 0.0
+
     def shift(self, index: int) -> float:
         """This returns how far a signal's means have gone, in deviations of a single reading."""
         return max((abs(v) for v in self._charts[index].statistics()[1:4]), default=0.0) if self._charts else 0.0
@@ -205,6 +243,20 @@ class PartView:
             return False
         slow, learnt = self._charts[index].slow, self._learnt.signals[index]
         return not learnt.low - learnt.limits[3] <= slow <= learnt.high + learnt.limits[3]
+
+    def homeward(self, index: int) -> bool:
+        """This returns whether a signal comes back to where it was learnt, from where its level has followed it: no news."""
+        if self._learnt is None:
+            return False
+        chart, learnt = self._charts[index], self._learnt.signals[index]
+        now, level, reach = chart.middle, chart.level, learnt.limits[3]
+        low, high = (learnt.low, learnt.high) if level > learnt.high else (-learnt.high, -learnt.low)
+        if level < learnt.low:
+            now, level = -now, -level
+        beyond = level - high  # 0 and less: its level never left
+        return beyond > 0.0 and (
+            low - HOME * reach <= now <= high + HOME * reach or (beyond > reach and high < now < level)
+        )
 
     def coarse(self, index: int, values: Sequence[float]) -> bool:
         """This returns whether a signal's latest readings, in its own unit, have lost the flicker that it learnt with."""
@@ -298,6 +350,7 @@ class PartView:
         self.score, self.alarm, self.since_ms, self._over, self._shock = 0.0, False, None, 0, 0.0
         self.sensor_faults = []
         self._followers = [f.afresh() for f in self._followers]
+        self._gaits = [Gait() for _ in self._charts]
         self._blame = [0.0] * len(self.names)
         self._residual.rest()
         if self.slow is not None:
@@ -317,7 +370,7 @@ class PartView:
         self.learning, self._fitting, self.rows_left = True, False, self.learn_rows
         self.score, self.alarm, self.since_ms, self._over, self._shock = 0.0, False, None, 0, 0.0
         self.sensor_faults = []
-        self._rows, self._learnt, self._charts, self._followers = [], None, [], []
+        self._rows, self._learnt, self._charts, self._followers, self._gaits = [], None, [], [], []
         self.slow = None
         self._blame = [0.0] * len(self.names)
         self._residual = ResidualView(len(self.names), self.learn_rows, self.chance)
@@ -347,6 +400,7 @@ class PartView:
         self._learnt, self._charts, self._rows = learnt, charts, []
         self._share = 1.0 / (1.2 * learnt.joint)
         self._followers = [f.afresh() for f in learnt.followers]
+        self._gaits = [Gait() for _ in charts]
         self.learning, self.rows_left = False, 0
 
     def _standing(self, row: Sequence[float | None]) -> list[int]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from sickbay.core import excitation
+from sickbay.core import excitation, gait
 from sickbay.core.chart import TIMESCALES, Chart, SignalLearnt, white
 from sickbay.core.excitation import Follower
 from sickbay.core.flatline import stuck_rows
@@ -156,7 +156,7 @@ def _in_motion(
     chart = Chart(signal)
     chart.start([v for v in column[:START_ROWS] if v is not None])
     seen: list[list[float]] = [[] for _ in TIMESCALES]
-    levels, slows, aways = [], [], []
+    levels, slows, aways, middles = [], [], [], []
     for i, value in enumerate(column):
         before = chart.middle
         chart.step(value)
@@ -166,6 +166,7 @@ def _in_motion(
             levels.append(chart.level)
             slows.append(chart.slow)
             aways.append(abs(chart.z - before))
+            middles.append(chart.middle)
     if not levels:
         signal.blind = True
         return
@@ -178,6 +179,7 @@ def _in_motion(
     if reach == 1.0:  # else days pass over it, and a view of its own judges single readings (abrupt.py)
         signal.wild = max(limit(aways, (chance / TRIPLETS) ** (1.0 / 3.0)), SPIKE * max(aways))
     signal.low, signal.high = min(slows), max(slows)
+    signal.swings = gait.swings(middles[:: gait.EVERY])
     signal.limits = [most * reach for most in signal.limits]
     signal.spike *= reach
     if len(levels) > 2 * PACE_ROWS:

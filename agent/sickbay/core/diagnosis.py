@@ -29,6 +29,8 @@ class Witness(msgspec.Struct, frozen=True):
     # Who broke its relation to the unit's other signals: "sensor", "part", "doubt" (two could each be it). None: it holds.
     relation: str | None = None
     gone: bool = False  # it is far beyond all that it was in learning, though its chart may have followed it
+    # Since it left its normal it goes up and down as it never did, smoothly: no sensor's error does.
+    roams: bool = False
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -95,6 +97,9 @@ def _alone(
     if one.relation == "part":
         more = (*says, "no single sensor's error explains the relations that are broken")
         return Finding("part", part, "anomaly", more, calm, settled=waited)
+    if one.roams and not one.coarse and one.twin_agrees is not False:
+        roams = (*says, "it goes up and down as it never did, smoothly: so does no sensor's error")
+        return Finding("part", part, "anomaly", roams, calm, settled=waited)
     if one.twin_agrees is False:
         return Finding(
             "sensor", one.signal, "shift", (*says, "its redundant twin did not follow"), calm, settled=waited

@@ -1,6 +1,6 @@
 """This takes up what only a sensor does: it stands still, throws spikes, or is noisier than all that it measures."""
 
-from sickbay.core import casework, peers, story
+from sickbay.core import casework, leaping, peers, story
 from sickbay.core.channel import PartRow
 from sickbay.core.diagnosis import Finding
 from sickbay.core.fault import Result
@@ -27,6 +27,8 @@ def sensor_faults(ward: Ward, row: PartRow) -> None:
             continue  # where the machine never was, what is still may be off
         if class_ == "spikes" and len(row.members) == 1 and row.view.moved(index):
             continue  # it has gone elsewhere, and nothing else can say whether the machine has
+        if class_ == "spikes" and (row.view.roams(index) or leaping.comes_and_goes(row, index)):
+            continue  # it goes, stays, and comes back: the machine throws it about
         if class_ == "spikes" and blame[index] >= 1.0 and case is not None and case.is_failing:
             continue  # out of service it shows what its part's own fault does to it, as any other sensor would
         row.sensor_failing[(index, class_)] = None

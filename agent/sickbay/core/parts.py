@@ -35,6 +35,8 @@ def close_row(ward: Ward, row: PartRow, at: int) -> None:
         alarms.follow(ward, row)
     peers.heard(ward, row, values)
     cycling.follow(ward)
+    if peers.unit_elsewhere(ward):
+        row.view.loses_gait()
     masked = view.any_masked()
     if masked and not row.alarm_rows and view.score < BACK:
         _still_off(row)

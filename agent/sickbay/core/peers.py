@@ -87,6 +87,17 @@ def elsewhere(ward: Ward, channel: Channel) -> bool:
     return any(c.spec.name not in mine and not c.masked for c in away)
 
 
+def astray(ward: Ward, row: PartRow, index: int) -> bool:
+    """This returns whether another signal of a part is where it never was: what always moved together need not do so there."""
+    union = ward.union
+    if union is None or not union.parity.strays:
+        return False
+    places = union.places[row.part.name]
+    return any(
+        place in union.parity.strays for i, place in enumerate(places) if i != index and not row.members[i].masked
+    )
+
+
 def unit_elsewhere(ward: Ward) -> bool:
     """This returns whether much of the unit is far from all that was learnt: what is odd then, nobody can know."""
     union = ward.union

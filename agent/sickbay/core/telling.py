@@ -1,16 +1,14 @@
 """This gathers what is told: witnesses for the diagnosis, severity, and the record that leaves."""
 
-import itertools
 from typing import Any
 
-from sickbay.core import peers, story
+from sickbay.core import leaping, peers, story
 from sickbay.core.case import Case
 from sickbay.core.channel import Channel, PartRow
 from sickbay.core.diagnosis import Finding, Witness
 from sickbay.core.fault import Entry
 from sickbay.core.ward import Ward
 
-AT_ONCE = 0.5  # of the way that a signal has gone: what a leap covers from one reading to the next
 FOLLOWS = 0.5  # of what a signal does: a twin that does so much says the same
 FRESH_ROWS = 60  # of an alarm: a leap that comes later is no sensor's beginning
 
@@ -20,8 +18,12 @@ def witnesses(ward: Ward, row: PartRow) -> list[Witness]:
     # An alarm holds a while below its limit: who reaches as far as the score itself is accused all the same.
     lingers = 1.0 / max(0.5, row.view.score) if row.view.alarm and row.view.score < 1.0 else 1.0
     blame = [b * lingers for b in row.view.blame()]
-    # A signal that has moved away slowly throws spikes only as long as its chart has not followed: they explain nothing.
-    ill_now = {index for index, mark in row.view.sensor_faults if mark != "spikes" or not row.view.moved(index)}
+    # A signal that has moved away slowly throws spikes only as long as its chart has not followed, and one that comes and goes
+    # throws them each time: they explain nothing.
+    view = row.view
+    ill_now = {
+        i for i, mark in view.sensor_faults if mark != "spikes" or not (view.moved(i) or leaping.comes_and_goes(row, i))
+    }
     masked = [c.masked for c in row.members]
     apart = peers.out_of_step(ward)
     out: list[Witness] = []
@@ -32,17 +34,19 @@ def witnesses(ward: Ward, row: PartRow) -> list[Witness]:
         words = story.deviation(found, channel.spec.unit)
         ill = i in ill_now or channel.spec.name in apart or bool(channel.failing) or channel.silent
         denied, coarse = None, False
+        relation = peers.verdict(ward, channel) if row.view.hinted(i) else None
         if blame[i] >= 1.0:
-            denied = row.relations.contradicts(i, masked)
+            # Relations of the whole unit know better than those of its part who errs, or that nobody can know.
+            if relation is None and not peers.astray(ward, row, i):
+                denied = row.relations.contradicts(i, masked)
             latest = [v for _, v in list(channel.ring)[-max(2, row.alarm_rows) :] if v is not None]
             coarse = row.view.coarse(i, latest)
-        relation = peers.verdict(ward, channel) if row.view.hinted(i) else None
         if relation is not None:
             words = peers.words(ward, channel) or words
         twin = _twin_agrees(ward, channel, blame[i], found) if relation is None else None
         # Who was odd long before does more than leap; and who came step by step did not leap, however fast.
         fresh = row.abrupt or row.alarm_rows < FRESH_ROWS
-        leapt = fresh and row.view.leapt(i) and _at_once(channel, found)
+        leapt = fresh and row.view.leapt(i) and leaping.at_once(ward, row, i, found)
         company = leapt and peers.elsewhere(ward, channel)
         out.append(
             Witness(
@@ -57,16 +61,10 @@ def witnesses(ward: Ward, row: PartRow) -> list[Witness]:
                 company,
                 relation,
                 gone=row.view.gone(i),
+                roams=row.view.roams(i),
             )
         )
     return out
-
-
-def _at_once(channel: Channel, found: dict[str, Any]) -> bool:
-    """This returns whether a signal went at least half of its way from one of its latest readings to the next."""
-    latest = [value for _, value in channel.ring if value is not None]
-    step = max((abs(b - a) for a, b in itertools.pairwise(latest)), default=0.0)
-    return step >= AT_ONCE * abs(float(found["value"]) - float(found["centre"]))
 
 
 def _twin_agrees(ward: Ward, channel: Channel, blame: float, found: dict[str, Any]) -> bool | None:
@@ -74,6 +72,7 @@ def _twin_agrees(ward: Ward, channel: Channel, blame: float, found: dict[str, An
 
     Either in units of their own limits, or by as much in the quantity's unit: of two equal ones the limits need not be equal.
     """
+
     name = channel.spec.name
     twins = [ward.channels[t] for t in ward.equipment.redundancy_group(name) if t != name]
     seen = [(r.view, i) for t in twins if not t.masked and not t.silent for r, i in t.rows if not r.view.learning]

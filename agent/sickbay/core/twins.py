@@ -1,6 +1,6 @@
 """This follows signals that measure the same thing: whether they still agree, and which of them is to blame when not."""
 
-from sickbay.core import casework
+from sickbay.core import casework, peers
 from sickbay.core.channel import Channel, Twins
 from sickbay.core.diagnosis import Finding
 from sickbay.core.fault import Result
@@ -39,7 +39,7 @@ def _blame(ward: Ward, twins: Twins) -> None:
     if any(row.view.alarm and not row.settled for c in twins.members for row, _ in c.rows):
         return  # a part of theirs has just begun to run oddly: let its diagnosis come first
     known = next((k for k, name in enumerate(names) if ward.faults.is_failing(name, CLASS)), None)
-    culprit = known if known is not None else twins.judge.who([_oddness(c) for c in twins.members])
+    culprit = known if known is not None else twins.judge.who([_oddness(ward, c) for c in twins.members])
     said = ", ".join(
         f"{c.spec.name} says {c.value:.5g} {c.spec.unit}".strip() for c in twins.members if c.value is not None
     )
@@ -50,12 +50,20 @@ def _blame(ward: Ward, twins: Twins) -> None:
             result = Result.PREFAILED if k == culprit else Result.PREPASSED
             casework.judge(ward, name, CLASS, result, finding if k == culprit else None)
         return
+    parts = [row.part.name for c in twins.members for row, _ in c.rows]
+    if any(c.target in parts and c.layer in ("part", "unknown") and c.is_failing for c in ward.triage.open_cases()):
+        return  # their part is known to be odd, and nobody knows more than that
     twins.undecided += 1
     if twins.undecided >= UNDECIDED_STEPS:
         doubt = (f"neither stands out: any of {' and '.join(names)} may be wrong",)
         casework.judge(ward, names[0], CLASS, Result.FAILED, Finding("unknown", names[0], CLASS, (said,), doubt))
 
 
-def _oddness(channel: Channel) -> float:
-    """This returns how far a signal is out of its own normal, in units of its own limit."""
-    return max((row.view.blame()[i] for row, i in channel.rows if not row.view.learning), default=0.0)
+def _oddness(ward: Ward, channel: Channel) -> float:
+    """This returns how far a signal is out of its own normal, in units of its own limit.
+
+    What relations say counts only where they name one: two that differ break the relations of both.
+    """
+    named = peers.verdict(ward, channel) == "sensor"
+    views = ((row.view, i) for row, i in channel.rows if not row.view.learning)
+    return max((view.blame()[i] if named else view.own(i) for view, i in views), default=0.0)
