@@ -1,17 +1,16 @@
 """This is the view of one part: its rows in; one calibrated score, an alarm that holds, and who is to blame out."""
 
-import math
 from collections.abc import Sequence
 
 from sickbay.core import baseline, excitation
 from sickbay.core.baseline import Learnt
-from sickbay.core.chart import FADE, FAST_ROWS, LEAP, NOISY, SPIKED, SPIKY, STUCK, TIMESCALES, Chart
+from sickbay.core.chart import FADE, LEAP, NOISY, SPIKED, SPIKY, STUCK, Chart
 from sickbay.core.equipment import Signal
 from sickbay.core.excitation import Follower
-from sickbay.core.flatline import coarse
 from sickbay.core.gait import EVERY, Gait
 from sickbay.core.residual import ResidualView
 from sickbay.core.settling import Settling
+from sickbay.core.sighting import Sighting
 from sickbay.core.slow import SLOW_S, SlowView, reach
 
 MONTH_S = 30.0 * 86400.0
@@ -25,14 +24,12 @@ SHOCK = 1.6  # score when two signals or more spike in one row: it hit the part,
 SHOCK_FADE = 0.98
 LEAPT_LATELY = LEAP * FADE**EVERY  # of a leap's score: within the last look of the gaits
 THROWN = 4.0  # times the usual mean squared step: a wild step or two among the last ten
-LEAPT = 0.4  # of a leap's score, which fades: about 70 rows
 SHAKEN = 0.3  # of a shock: until it has faded so far, spikes are nobody's own
-HOME = 0.25  # of its limit: so near to the levels of learning a signal is at home
 NOISY_ROWS = 10  # rows of excess noise, in one signal alone, that make it the sensor's
 QUESTION_MOST = 50.0  # deviations: a model need not see wilder rows
 
 
-class PartView:
+class PartView(Sighting):
     """One part's judgement. `step` once per row; the attributes then say what was found.
 
     `learning`, `rows_left`: whether normal is still being learnt. `score`: 1.0 is the alarm's threshold. `alarm`: the verdict,
@@ -193,10 +190,6 @@ class PartView:
         for gait in self._gaits:
             gait.forget()
 
-    def reach(self, index: int) -> float:
-        """This returns how far a signal's mean over 3 rows may go within its normal, in its own unit; 0.0: nothing is known."""
-        return 0.0 if self._learnt is None else self._learnt.signals[index].limits[1] / self._charts[index].inverse
-
     def _walk(self) -> None:
         """This lets the gaits of all signals have their look, every tenth row."""
         learnt = self._learnt
@@ -207,67 +200,6 @@ class PartView:
                 wild = chart.spiked > 0 or chart.noise > THROWN * signal.usual[-1]
                 thrown = wild or chart.leap > LEAPT_LATELY
                 gait.step(chart.middle, chart.noise, thrown, self.alarm, signal.swings)
-
-    def own(self, index: int) -> float:
-        """This returns one signal's evidence by its own chart alone: what relations hint at is left out."""
-        return self._charts[index].score if self._charts else 0.0
-
-    def shift(self, index: int) -> float:
-        """This returns how far a signal's means have gone, in deviations of a single reading."""
-        return max((abs(v) for v in self._charts[index].statistics()[1:4]), default=0.0) if self._charts else 0.0
-
-    def deviation(self, index: int, timescale: str) -> float:
-        """This returns how far a signal is from its level at one timescale, in its own unit; 0.0 where that is no distance."""
-        if not self._charts or timescale not in TIMESCALES[1:4]:
-            return 0.0
-        chart = self._charts[index]
-        return chart.statistics()[TIMESCALES.index(timescale)] / chart.inverse
-
-    def away(self, index: int) -> float:
-        """This returns how far a signal's slow mean is from home, in units of its limit."""
-        chart = self._charts[index] if self._charts else None
-        return 0.0 if chart is None else abs(chart.slow - chart.level) * chart.g_slow
-
-    def moved(self, index: int) -> bool:
-        """This returns whether a signal has gone elsewhere, as its middle or slow mean says, and not only twitched."""
-        if self._learnt is None:
-            return False
-        found, learnt = self._charts[index].statistics(), self._learnt.signals[index]
-        # What shakes so many times harder than it did moves its own means by as much: that is not elsewhere.
-        shakes = math.sqrt(max(1.0, found[-1] / learnt.usual[-1])) if learnt.usual[-1] > 0.0 else 1.0
-        return any(abs(found[k]) >= shakes * learnt.limits[k] for k in (2, 3))
-
-    def gone(self, index: int) -> bool:
-        """This returns whether a signal's mean over 40 rows is a whole limit beyond all that it ever was in learning."""
-        if self._learnt is None:
-            return False
-        slow, learnt = self._charts[index].slow, self._learnt.signals[index]
-        return not learnt.low - learnt.limits[3] <= slow <= learnt.high + learnt.limits[3]
-
-    def homeward(self, index: int) -> bool:
-        """This returns whether a signal comes back to where it was learnt, from where its level has followed it: no news."""
-        if self._learnt is None:
-            return False
-        chart, learnt = self._charts[index], self._learnt.signals[index]
-        now, level, reach = chart.middle, chart.level, learnt.limits[3]
-        low, high = (learnt.low, learnt.high) if level > learnt.high else (-learnt.high, -learnt.low)
-        if level < learnt.low:
-            now, level = -now, -level
-        beyond = level - high  # 0 and less: its level never left
-        return beyond > 0.0 and (
-            low - HOME * reach <= now <= high + HOME * reach or (beyond > reach and high < now < level)
-        )
-
-    def coarse(self, index: int, values: Sequence[float]) -> bool:
-        """This returns whether a signal's latest readings, in its own unit, have lost the flicker that it learnt with."""
-        if self._learnt is None:
-            return False
-        learnt = self._learnt.signals[index]
-        return coarse(values, learnt.scale * math.sqrt(learnt.usual[-1]), learnt.repeat)
-
-    def leapt(self, index: int) -> bool:
-        """This returns whether a signal leapt lately, from one row to the next, and stayed there."""
-        return bool(self._charts) and self._charts[index].leap > LEAPT
 
     def question(self) -> tuple[float, ...]:
         """This returns the last row standardised, for the part's model; 0.0 where a reading is missing."""
@@ -284,33 +216,6 @@ class PartView:
         """This folds in what the model expected of the row last asked about. None: it has no view this time."""
         if not self.learning:
             self._residual.answer(estimates, quiet=self._over == 0)
-
-    def explain(self, index: int) -> dict[str, float | int | str | bool | None]:
-        """This returns numbers for words about one signal."""
-        if self._learnt is None:
-            return {"name": self.names[index], "learning": True, "rows_left": self.rows_left}
-        chart, learnt = self._charts[index], self._learnt.signals[index]
-        found = chart.statistics()
-        ratios = [abs(v) / most for v, most in zip(found, learnt.limits, strict=True)]
-        k = ratios.index(max(ratios))
-        usual = learnt.usual[k]
-        over = (1, FAST_ROWS, *map(round, learnt.spans[:2]), 0)
-        return {
-            "name": self.names[index],
-            "learning": False,
-            "value": chart.z / chart.inverse + chart.centre,
-            "centre": chart.level / chart.inverse + chart.centre,
-            "scale": learnt.scale,
-            "timescale": TIMESCALES[k],
-            "rows": over[k],
-            "deviations": found[k] / usual if usual > 0.0 else 0.0,
-            "direction": "up" if found[k] > 0.0 else "down",
-            "score": self._blame[index],
-            "ratio": ratios[k],  # the score without the allowance for what may have wandered while its level was held
-            "equal_rows": chart.run,
-            "stuck_rows": learnt.stuck_rows,
-            "since_ms": self.since_ms,
-        }
 
     def learnt(self) -> Learnt | None:
         """This returns what normal is for this unit, or None while it is still being learnt."""
