@@ -16,7 +16,7 @@ RECHECK_ROWS = 10  # how often an unknown cause is looked at again while the ala
 ABRUPT, ABRUPT_ROWS = 4.0, 3  # limits that an alarm must reach within its first rows to count as abrupt
 LEADS = 4.0  # times the score of all others: that part broke, and they only feel it
 SLIGHT = 4.0  # limits that a slow shift of one signal alone must reach to be told, where it is less than ...
-PATIENT_MS = 3_600_000  # for which such a shift, in a part that is not essential, is not told whatever its kind
+PATIENT_MS = 3_600_000  # for which such a shift of what wanders, in a part that is not essential, is not told whatever its kind
 SLOW = ("middle", "slow")  # its timescales
 FAINT = 1.5  # limits that signals reach only together: below, there is nothing to tell anybody
 NOBODYS = ("unknown", "surroundings")  # layers without a culprit ...
@@ -225,6 +225,7 @@ def _held_back(ward: Ward, row: PartRow) -> bool:
     if ward.bars.holds(channel.spec.name, "shift", blame[odd[0]], ward.now_ms):
         return True
     patient = not row.part.essential and not row.abrupt and ward.now_ms - row.alarm_ms < PATIENT_MS
+    patient = patient and row.view.wanders(odd[0])
     patient = patient and channel.twins is None and not any(r.alarm_rows for r in ward.rows.values() if r is not row)
     if patient and not hinted and not found.get("learning") and blame[odd[0]] < SLIGHT and len(odd) > 1:
         return True
