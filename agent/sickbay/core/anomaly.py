@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 
-from sickbay.core import baseline, excitation
+from sickbay.core import baseline, excitation, lone
 from sickbay.core.baseline import Learnt
 from sickbay.core.chart import FADE, LEAP, NOISY, SPIKED, SPIKY, STUCK, Chart
 from sickbay.core.equipment import Signal
 from sickbay.core.excitation import Follower
 from sickbay.core.gait import EVERY, Gait
+from sickbay.core.lone import Lone
 from sickbay.core.residual import ResidualView
 from sickbay.core.settling import Settling
 from sickbay.core.sighting import Sighting
@@ -72,6 +73,8 @@ class PartView(Sighting):
         self._settling: Settling | None = None  # of the present alarm
         self._followers: list[Follower] = []
         self._gaits: list[Gait] = []
+        self._lones: list[Lone] = []
+        self._lonely: list[int] = []  # signals that throw lone spikes
         self._paces = 0  # rows since the gaits were last looked at
         self.slow: SlowView | None = None  # of a part whose rows are a minute or more apart
         self._residual = ResidualView(len(self.names), self.learn_rows, self.chance)
@@ -108,7 +111,8 @@ class PartView(Sighting):
         if first > score:
             score = first
         still = self._standing(row) if self._followers else []
-        if marked or still or self.sensor_faults:
+        lonely = self._lonely = lone.step(self._lones, row) if self._lones else []
+        if marked or still or lonely or self.sensor_faults:
             self._marks(still)
         shock = self._shock
         if shock:
@@ -180,6 +184,10 @@ class PartView(Sighting):
     def blame(self) -> list[float]:
         """This returns each signal's own evidence, in units of its own limit. Never from a model: that smears."""
         return list(self._blame)
+
+    def lonely(self, index: int) -> bool:
+        """This returns whether a signal throws spikes beside which it goes on as it was: its machine does not do that."""
+        return index in self._lonely
 
     def roams(self, index: int) -> bool:
         """This returns whether a signal goes up and down as it never did, since it left its normal: the machine does, no sensor."""
@@ -256,6 +264,8 @@ class PartView(Sighting):
         self.sensor_faults = []
         self._followers = [f.afresh() for f in self._followers]
         self._gaits = [Gait() for _ in self._charts]
+        self._lones = [Lone(each.signal, each.least) for each in self._lones]
+        self._lonely = []
         self._blame = [0.0] * len(self.names)
         self._residual.rest()
         if self.slow is not None:
@@ -276,6 +286,7 @@ class PartView(Sighting):
         self.score, self.alarm, self.since_ms, self._over, self._shock = 0.0, False, None, 0, 0.0
         self.sensor_faults = []
         self._rows, self._learnt, self._charts, self._followers, self._gaits = [], None, [], [], []
+        self._lones, self._lonely = [], []
         self.slow = None
         self._blame = [0.0] * len(self.names)
         self._residual = ResidualView(len(self.names), self.learn_rows, self.chance)
@@ -306,6 +317,7 @@ class PartView(Sighting):
         self._share = 1.0 / (1.2 * learnt.joint)
         self._followers = [f.afresh() for f in learnt.followers]
         self._gaits = [Gait() for _ in charts]
+        self._lones = [Lone(j, s.lone) for j, s in enumerate(learnt.signals) if s.lone is not None]
         self.learning, self.rows_left = False, 0
 
     def _standing(self, row: Sequence[float | None]) -> list[int]:
@@ -323,7 +335,7 @@ class PartView(Sighting):
         charts = self._charts
         marks = [chart.mark for chart in charts]
         shaken = self._shock > SHAKEN  # what the whole part was hit by throws each of its signals for a while
-        faults = [] if shaken else [(j, "spikes") for j, mark in enumerate(marks) if mark & SPIKY]
+        faults = [] if shaken else [(j, "spikes") for j, mark in enumerate(marks) if mark & SPIKY or j in self._lonely]
         stuck = [j for j, mark in enumerate(marks) if mark & STUCK or j in still]
         # Half of the part standing still at once is a machine switched off, or a line that repeats itself: not a sensor.
         if stuck and (len(stuck) == 1 or 2 * len(stuck) < len(charts)):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from sickbay.core import excitation, gait
+from sickbay.core import excitation, gait, lone
 from sickbay.core.chart import TIMESCALES, Chart, SignalLearnt, white
 from sickbay.core.excitation import Follower
 from sickbay.core.flatline import stuck_rows
@@ -177,7 +177,9 @@ def _in_motion(
     signal.limits.append(max(limit(noise, chance), NOISE_LEAST * step_ms))
     signal.spike = max(limit(aways, chance), SPIKE * max(aways))
     if reach == 1.0:  # else days pass over it, and a view of its own judges single readings (abrupt.py)
-        signal.wild = max(limit(aways, (chance / TRIPLETS) ** (1.0 / 3.0)), SPIKE * max(aways))
+        triplet = (chance / TRIPLETS) ** (1.0 / 3.0)
+        signal.wild = max(limit(aways, triplet), SPIKE * max(aways))
+        signal.lone = lone.learn(column, triplet, min(signal.wild, signal.spike) * signal.scale)
     signal.low, signal.high = min(slows), max(slows)
     signal.swings = gait.swings(middles[:: gait.EVERY])
     signal.limits = [most * reach for most in signal.limits]

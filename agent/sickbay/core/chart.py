@@ -82,6 +82,7 @@ class SignalLearnt(msgspec.Struct):
     stuck_rows: int = 0  # equal rows that mean stuck; 0: no number does
     repeat: float = 1.0  # share of rows equal to the row before
     longest_run: int = 0  # equal rows
+    lone: float | None = None  # how far a lone spike stands out, in its own unit: see lone.py
     swings: list[float] = []  # how much its ways over 40 and 160 rows differed: see gait.py
 
 

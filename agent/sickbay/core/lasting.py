@@ -25,6 +25,7 @@ from sickbay.core.excitation import Follower
 from sickbay.core.fault import Entry, Memory
 from sickbay.core.gait import Gait
 from sickbay.core.levels import Levels
+from sickbay.core.lone import Lone
 from sickbay.core.news import Newness, News
 from sickbay.core.parity import Parity, Watched
 from sickbay.core.quarantine import Record, State
@@ -41,7 +42,7 @@ from sickbay.core.trend import TimeLeft, Trend
 from sickbay.core.triage import TriageState
 
 UNREADABLE = (msgspec.MsgspecError, KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError)
-_VIEWS = (PartView, Chart, Gait, Settling, ResidualView, SlowView, Abrupt, Leaps, News, Newness, Season, Tail)
+_VIEWS = (PartView, Chart, Gait, Lone, Settling, ResidualView, SlowView, Abrupt, Leaps, News, Newness, Season, Tail)
 _OTHERS = (SignalChecks, Disagreement, Trend, Relations, Source, Parity, Scatter, Cycles, Levels)
 _RECORDS = (Entry, Record, TimeLeft, TriageState, Standing, Bar)
 _CYCLE = (Switch, Mode, Dwell, Known, Sign)

@@ -27,7 +27,8 @@ def sensor_faults(ward: Ward, row: PartRow) -> None:
             continue  # where the machine never was, what is still may be off
         if class_ == "spikes" and len(row.members) == 1 and row.view.moved(index):
             continue  # it has gone elsewhere, and nothing else can say whether the machine has
-        if class_ == "spikes" and (row.view.roams(index) or leaping.comes_and_goes(row, index)):
+        thrown = row.view.roams(index) or leaping.comes_and_goes(row, index)
+        if class_ == "spikes" and thrown and not row.view.lonely(index):
             continue  # it goes, stays, and comes back: the machine throws it about
         if class_ == "spikes" and blame[index] >= 1.0 and case is not None and case.is_failing:
             continue  # out of service it shows what its part's own fault does to it, as any other sensor would
