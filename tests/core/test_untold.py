@@ -3,7 +3,7 @@
 import itertools
 
 from plants import BORN, NORMAL, Ailment, Journey, Values, rows, shifts
-from related_signals import NAMES, A, B, off, unit
+from related_signals import NAMES, A, B, Z, off, unit
 from sickbay.core import peers
 from sickbay.core.diagnosis import ACCUSED
 from sickbay.core.equipment import Equipment, Mode, Part, Policy, Signal
@@ -101,3 +101,16 @@ def test_what_stands_still_in_a_unit_elsewhere_may_be_at_rest() -> None:
     ward = related(1, A, B).ward
     assert all(peers.rests(ward, channel) for channel in ward.channels.values())
     assert not any(peers.rests(well, channel) for well in (related(1).ward,) for channel in well.channels.values())
+
+
+def test_what_a_part_finds_as_usual_speaks_for_the_unit_and_what_it_finds_odd_does_not() -> None:
+    """A parked car's alternator was told, for the engine's speed that stood outside of all that was learnt is of its part."""
+    signals = tuple(Signal(name, "line", every_ms=1000) for name in NAMES)
+    parts = (Part("one", ("a", "b", "z"), isolate=Mode.OFF), Part("rest", ("c", "y"), isolate=Mode.OFF))
+    for gone, elsewhere in (((), False), ((B, Z), True)):
+        node = Node(Equipment("d", signals, parts, (), Policy(learn_rows=LEARN)), "boot1")
+        for number, values in enumerate(unit(LEARN + 60, 1, off(A, LEARN + 20, bias=500.0))):
+            for i, (name, value) in enumerate(zip(NAMES, values, strict=True)):
+                if value is not None and not (i in gone and number > LEARN + 20):
+                    node.feed(Reading(name, value, 1000 * number + i))
+        assert peers.elsewhere_but_for(node.ward, node.ward.rows["one"]) is elsewhere, gone

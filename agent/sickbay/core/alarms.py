@@ -180,7 +180,15 @@ def _too_slight(ward: Ward, row: PartRow, layer: str) -> bool:
     lately = ward.now_ms - row.alarm_ms < ELSEWHERE_MS
     if lately and ward.union is not None and ward.union.cycles.in_interlude(row.alarm_ms):
         return True
-    return slight or (layer == "unknown" and lately and peers.elsewhere_but_for(ward, row))
+    return slight or (layer == "unknown" and lately and _was_elsewhere(ward, row))
+
+
+def _was_elsewhere(ward: Ward, row: PartRow) -> bool:
+    """This returns whether the unit is elsewhere but for this part, or has just come back: means need some rows to come home."""
+    if peers.elsewhere_but_for(ward, row):
+        row.elsewhere_ms = ward.now_ms
+    since_ms = ward.now_ms - row.elsewhere_ms if row.elsewhere_ms is not None else None
+    return since_ms is not None and since_ms < ward.equipment.policy.corroborate_rows * row.period_ms
 
 
 def _goes_home(row: PartRow) -> bool:

@@ -2,6 +2,7 @@
 
 from sickbay.core.channel import Channel, PartRow
 from sickbay.core.classes import CLASSES
+from sickbay.core.diagnosis import ACCUSED
 from sickbay.core.parity import Parity
 from sickbay.core.ward import Ward
 
@@ -105,11 +106,14 @@ def unit_elsewhere(ward: Ward) -> bool:
 
 
 def elsewhere_but_for(ward: Ward, row: PartRow) -> bool:
-    """This returns whether the unit is elsewhere by what its other parts say: where one part is out alone, that part is odd."""
+    """This returns whether the unit is elsewhere by what its other parts say: where one part is out alone, that part is odd.
+
+    What the part's own charts find as usual speaks with the others: a car's engine that stands still is no alternator's fault.
+    """
     union = ward.union
     if union is None or not unit_elsewhere(ward):
         return False
-    mine = set(union.places[row.part.name])
+    mine = {i for i, b in zip(union.places[row.part.name], row.view.blame(), strict=True) if b >= ACCUSED}
     rest = [i for i in union.parity.strays if i not in mine]
     return ELSEWHERE * len(rest) >= len(union.channels) - len(mine)
 
