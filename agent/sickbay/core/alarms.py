@@ -43,7 +43,7 @@ def follow(ward: Ward, row: PartRow) -> None:
     row.alarm_rows += 1
     aftermath.follow(row)
     case = ward.triage.open_case((name, "anomaly"))
-    row.view.keep(case is not None and case.is_failing)
+    row.view.keep(case is not None and case.is_failing and case.layer not in NOBODYS)
     if case is not None:
         case.reached = max(case.reached, row.view.score)
     if _ebbs(ward, row, case):

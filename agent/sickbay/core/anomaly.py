@@ -240,7 +240,7 @@ class PartView(Sighting):
         self._keep()
 
     def keep(self, told: bool) -> None:
-        """This says whether somebody was told of what is odd about the part: it must not wear off then."""
+        """This says whether somebody was told who is to blame for what is odd: it must not wear off then."""
         if told is not self._told:
             self._told = told
             self._keep()
