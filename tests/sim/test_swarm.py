@@ -104,7 +104,7 @@ def test_a_link_that_acknowledges_without_committing_is_caught() -> None:
 
 def test_a_fault_that_the_fleet_never_hears_of_is_caught() -> None:
     """PUBACK is not delivery: the outbox keeps it, and the missing ticket is seen."""
-    found = swarm(dataclasses.replace(PLAN, devices=6), processes=1, way=_Hole)
+    found = swarm(dataclasses.replace(PLAN, devices=16), processes=1, way=_Hole)
     assert {breach.invariant for breach in found.breaches} == {OPEN}
     assert found.lost == 0 and found.waiting == found.offered > 0
 
