@@ -8,9 +8,10 @@ What is learnt is here. What a dwell that does not end, or a cycle that is over,
 """
 
 from collections.abc import Sequence
-from statistics import median
 
 import msgspec
+
+from sickbay.core.tails import median
 
 BINS = 24  # of a signal's range, in which an empty middle is looked for
 EMPTY = 0.003  # of the rows: a bin with no more counts as empty
@@ -241,7 +242,7 @@ def _regular(mode: Mode, dwells: Sequence[tuple[int, int]], times: Sequence[int]
     lengths = [times[end] - times[start] for start, end in dwells]
     mode.median_ms, mode.longest_ms = round(median(lengths)), max(lengths)
     mode.share = sum(lengths) / max(1, times[-1] - times[0])
-    away_ms = median(abs(each - mode.median_ms) for each in lengths)
+    away_ms = median([abs(each - mode.median_ms) for each in lengths])
     return mode.longest_ms <= SCATTER * mode.median_ms and away_ms <= TIGHT * mode.median_ms
 
 
