@@ -33,10 +33,11 @@ def close_row(ward: Ward, row: PartRow, at: int) -> None:
         _trial(ward, row)
     elif view.alarm or row.alarm_rows:
         alarms.follow(ward, row)
-    peers.heard(ward, row, values)
-    cycling.follow(ward)
-    if peers.unit_elsewhere(ward):
-        row.view.loses_gait()
+    if peers.heard(ward, row, values):
+        cycling.follow(ward)
+        if peers.unit_elsewhere(ward):
+            for each in ward.rows.values():
+                each.view.loses_gait()
     masked = view.any_masked()
     if masked and not row.alarm_rows and view.score < BACK:
         _still_off(row)

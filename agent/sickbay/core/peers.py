@@ -9,19 +9,25 @@ from sickbay.core.ward import Ward
 ELSEWHERE = 3  # one signal in so many, far from where it ever was: the unit is off, or does what it never did
 
 
-def heard(ward: Ward, row: PartRow, values: list[float | None]) -> None:
-    """This takes a part's row. Once each part has brought its own, or one brings the next, the unit's row is whole."""
+def heard(ward: Ward, row: PartRow, values: list[float | None]) -> bool:
+    """This takes a part's row. Once each part has brought its own, or one brings the next, the unit's row is whole.
+
+    Returns whether it was, and its relations and cycles have judged it.
+    """
     union = ward.union
     if union is None:
-        return
-    if row.part.name in union.brought:
+        return False
+    late = row.part.name in union.brought
+    if late:
         _step(ward)
     for place, value in zip(union.places[row.part.name], values, strict=True):
         if value is not None:  # parts may share a signal: one of them may have waited for it in vain
             union.row[place] = value
     union.brought[row.part.name] = None
-    if len(union.brought) == len(ward.rows):
-        _step(ward)
+    if len(union.brought) < len(ward.rows):
+        return late
+    _step(ward)
+    return True
 
 
 def _step(ward: Ward) -> None:
@@ -29,14 +35,15 @@ def _step(ward: Ward) -> None:
     assert union is not None
     parity, channels = union.parity, union.channels
     # Whom the cycles found ill is no witness either, in service or not: it is not from here that it would be heard again.
-    ill = out_of_step(ward)
-    masked = [c.masked or c.spec.name in ill for c in channels]
+    ill, out = out_of_step(ward), [c.masked for c in channels]
+    masked = [o or c.spec.name in ill for o, c in zip(out, channels, strict=True)] if ill else out
     suspect = True in masked or any(r.alarm_rows or r.view.alarm or r.view.sensor_faults for r in ward.rows.values())
     accused = parity.accused
     parity.step(union.row, masked, not suspect)
-    known = {c.target for c in ward.triage.open_cases() if c.layer == "sensor" and c.is_failing}
-    out = [c.masked for c in channels]
-    blind = [o or c.spec.name in known for o, c in zip(out, channels, strict=True)] if known else out
+    blind = out
+    if union.cycles.switches:
+        known = {c.target for c in ward.triage.open_cases() if c.layer == "sensor" and c.is_failing}
+        blind = [o or c.spec.name in known for o, c in zip(out, channels, strict=True)]
     union.cycles.step(union.row, ward.now_ms, out, blind)
     union.row = [None] * len(channels)
     union.brought = {}
