@@ -64,7 +64,7 @@ class PartView(Sighting):
         self._charts: list[Chart] = []
         self._blame = [0.0] * len(self.names)
         self._masked = [False] * len(self.names)
-        self._told = False  # of what is odd now
+        self._told = False  # who is to blame for what is odd now
         self._share = 1.0
         self._over = 0
         self._shock = 0.0
@@ -260,6 +260,7 @@ class PartView(Sighting):
 
     def rest(self) -> None:
         """This ends an alarm and starts the charts from their levels: the part was off, and is on again."""
+        self.keep(False)
         self.score, self.alarm, self.since_ms, self._over, self._shock = 0.0, False, None, 0, 0.0
         self.sensor_faults = []
         self._followers = [f.afresh() for f in self._followers]
@@ -285,6 +286,7 @@ class PartView(Sighting):
         self.learning, self._fitting, self.rows_left = True, False, self.learn_rows
         self.score, self.alarm, self.since_ms, self._over, self._shock = 0.0, False, None, 0, 0.0
         self.sensor_faults = []
+        self._told = False
         self._rows, self._learnt, self._charts, self._followers, self._gaits = [], None, [], [], []
         self._lones, self._lonely = [], []
         self.slow = None
@@ -319,6 +321,7 @@ class PartView(Sighting):
         self._gaits = [Gait() for _ in charts]
         self._lones = [Lone(j, s.lone) for j, s in enumerate(learnt.signals) if s.lone is not None]
         self.learning, self.rows_left = False, 0
+        self._keep()
 
     def _standing(self, row: Sequence[float | None]) -> list[int]:
         """Which signals stand still though what they follow has moved: a peer that is odd alone is no witness."""
