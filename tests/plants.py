@@ -75,6 +75,17 @@ def becomes(name: str, value: float | None, start: int, end: int = 10**9) -> Ail
     return ail
 
 
+def drifts(name: str, per_hour: float, start: int) -> Ailment:
+    """This lets a signal creep away."""
+
+    def ail(second: int, values: Values) -> None:
+        value = values.get(name)
+        if second >= start and value is not None:
+            values[name] = value + per_hour * (second - start) / 3600.0
+
+    return ail
+
+
 def shifts(name: str, by: float, start: int, end: int = 10**9) -> Ailment:
     """This adds to a signal, noise and all."""
 

@@ -2,21 +2,12 @@
 
 import pytest
 
-from plants import BORN, NORMAL, Ailment, Journey, Values, falls_silent, rows, shifts
+from plants import BORN, NORMAL, Journey, Values, drifts, falls_silent, rows, shifts
 from sickbay.core import casework
 from sickbay.core.diagnosis import Finding
 from sickbay.core.fault import Result
 
 ILL = BORN + 50
-
-
-def drifts(name: str, per_hour: float, start: int) -> Ailment:
-    def ail(second: int, values: Values) -> None:
-        value = values.get(name)
-        if second >= start and value is not None:
-            values[name] = value + per_hour * (second - start) / 3600.0
-
-    return ail
 
 
 def opened(j: Journey) -> list[tuple[str, str]]:

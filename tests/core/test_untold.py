@@ -2,7 +2,7 @@
 
 import itertools
 
-from plants import BORN, NORMAL, Ailment, Journey, Values, rows, shifts
+from plants import BORN, NORMAL, Journey, drifts, rows, shifts
 from related_signals import NAMES, A, B, Z, off, unit
 from sickbay.core import peers
 from sickbay.core.diagnosis import ACCUSED
@@ -12,17 +12,6 @@ from sickbay.core.reading import Reading
 
 ILL = BORN + 50
 LEARN = 600
-
-
-def drifts(name: str, per_hour: float, start: int) -> Ailment:
-    """This lets a signal creep away."""
-
-    def ail(second: int, values: Values) -> None:
-        value = values.get(name)
-        if second >= start and value is not None:
-            values[name] = value + per_hour * (second - start) / 3600.0
-
-    return ail
 
 
 def together(size: float) -> Journey:

@@ -99,7 +99,11 @@ def _swayed(ward: Ward, row: PartRow) -> bool:
 
 def _thaws(ward: Ward, row: PartRow) -> bool:
     """This returns whether a thaw, or another interlude, may be what moves a part slowly: it is waited for."""
-    return not row.abrupt and ward.union is not None and ward.union.cycles.in_interlude(ward.now_ms)
+    return not row.abrupt and _in_interlude(ward, ward.now_ms)
+
+
+def _in_interlude(ward: Ward, at_ms: int) -> bool:
+    return ward.union is not None and ward.union.cycles.in_interlude(at_ms)
 
 
 def _may_have_stepped(ward: Ward, row: PartRow) -> bool:
@@ -178,7 +182,7 @@ def _too_slight(ward: Ward, row: PartRow, layer: str) -> bool:
         return False
     slight = not row.abrupt and row.view.score < CLEARLY and not row.view.any_hinted()
     lately = ward.now_ms - row.alarm_ms < ELSEWHERE_MS
-    if lately and ward.union is not None and ward.union.cycles.in_interlude(row.alarm_ms):
+    if lately and _in_interlude(ward, row.alarm_ms):
         return True
     return slight or (layer == "unknown" and lately and _was_elsewhere(ward, row))
 
@@ -232,14 +236,17 @@ def _held_back(ward: Ward, row: PartRow) -> bool:
     hinted = row.view.hinted(odd[0])
     if ward.bars.holds(channel.spec.name, "shift", blame[odd[0]], ward.now_ms):
         return True
-    patient = not row.part.essential and not row.abrupt and ward.now_ms - row.alarm_ms < PATIENT_MS
-    patient = patient and row.view.wanders(odd[0])
-    patient = patient and channel.twins is None and not any(r.alarm_rows for r in ward.rows.values() if r is not row)
-    if patient and not hinted and not found.get("learning") and blame[odd[0]] < SLIGHT and len(odd) > 1:
-        return True
-    if hinted or found.get("learning") or blame[odd[0]] >= SLIGHT or found["timescale"] not in SLOW or len(odd) < 2:
+    if hinted or found.get("learning") or blame[odd[0]] >= SLIGHT or len(odd) < 2:
         return False
-    return row.view.shift(odd[0]) < SLIGHT_MOST
+    if channel.twins is None and row.view.wanders(odd[0]) and _can_wait(ward, row):
+        return True
+    return found["timescale"] in SLOW and row.view.shift(odd[0]) < SLIGHT_MOST
+
+
+def _can_wait(ward: Ward, row: PartRow) -> bool:
+    """This returns whether a part that is not essential came to its alarm slowly, alone, and not long ago."""
+    alone = not any(r.alarm_rows for r in ward.rows.values() if r is not row)
+    return alone and not row.part.essential and not row.abrupt and ward.now_ms - row.alarm_ms < PATIENT_MS
 
 
 def _may_follow(ward: Ward, row: PartRow) -> bool:

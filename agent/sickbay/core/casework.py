@@ -189,14 +189,14 @@ def _concerned(ward: Ward, finding: Finding) -> list[str]:
 
 def _was_away(ward: Ward, case: Case) -> int:
     """This returns for how long a fault was gone that came back after its ticket had closed; 0 where there was none."""
+    if case.layer == "line":
+        return 0  # lines are counted by themselves: core/source.py
     since = ward.now_ms - RETURNS_WITHIN * ward.equipment.policy.probation_ms
     before = [
         c for c in ward.triage.cases.values() if (c.target, c.layer) == (case.target, case.layer) and c.revision > 0
     ]
     gone = [c.clear_ms for c in before if c.closed_ms is not None and c.closed_ms >= since and c.clear_ms is not None]
-    return (
-        ward.now_ms - max(gone) if gone and case.layer != "line" else 0
-    )  # lines are counted by themselves: core/source.py
+    return ward.now_ms - max(gone) if gone else 0
 
 
 def _take_over(ward: Ward, case: Case) -> None:

@@ -120,9 +120,8 @@ class PartRow:
             list[float]
         ] = []  # of each member since the alarm rose: farthest, nearest since, rows since that
         self.ebbs = False  # the present alarm is only what is left of a fault that is over
-        self.elsewhere_ms: int | None = (
-            None  # when the unit was last found elsewhere by its other parts, during an alarm of this one
-        )
+        # When the unit was last found elsewhere by its other parts, during an alarm of this one.
+        self.elsewhere_ms: int | None = None
         self.beside = 0  # rows in a row that one more is odd beside those that left their normal alone
         self.swayed = False  # the present alarm rose while a person had another part out of service
         self.shifted: dict[int, None] = {}  # members that left their normal alone

@@ -116,7 +116,7 @@ class Chart:
         self.last = math.nan
         self.leap = self.spikes = self.z = self.score = 0.0
         self.run = 0  # rows since the value last changed
-        self.told = False  # somebody was told: it must not wear off
+        self.told = False  # who is to blame: what is odd must not wear off then
         self.held = 0  # rows since the level last learnt
         self.old = math.nan  # the level before the part settled after a fault, while it is another one
         self.settling = 0  # rows for which it goes on settling
@@ -135,7 +135,8 @@ class Chart:
     def step(self, value: float | None) -> float:
         """This returns how near the signal is to its limit: 1.0 is on it.
 
-        A missing value says nothing: what was found last waits for the next, for a while."""
+        A missing value says nothing: what was found last waits for the next, for a while.
+        """
         if value is None or not -HUGE < value < HUGE or self.blind:
             self.missing = missing = self.missing + 1
             self.held += 1
@@ -262,10 +263,8 @@ class Chart:
             self.settling -= 1
             self.leap = 0.0
         elif abs(self.slow - self.old) < abs(self.slow - self.level):
-            self.level, self.old = (
-                self.old,
-                math.nan,
-            )  # home, as its slowest mean says: a faster one is there by chance at times
+            # Home, as its slowest mean says: a faster one is there by chance at times.
+            self.level, self.old = self.old, math.nan
             return
         elif away * home <= 0.0 or abs(away) * self.g_middle < HOMEWARD:
             return
@@ -283,14 +282,8 @@ class Chart:
 
     def ratio(self) -> float:
         """This returns how far the signal is from normal in limits, without the allowance for a level that is held."""
-        level = self.level
-        return max(
-            abs(self.fast - self.slow) * self.g_jump,
-            abs(self.fast - level) * self.g_fast,
-            abs(self.middle - level) * self.g_middle,
-            abs(self.slow - level) * self.g_slow,
-            self.noise * self.g_noise,
-        )
+        inverses = (self.g_jump, self.g_fast, self.g_middle, self.g_slow, self.g_noise)
+        return max(abs(v) * inverse for v, inverse in zip(self.statistics(), inverses, strict=True))
 
     def rest(self) -> None:
         """This forgets the last readings, not what is normal."""

@@ -11,9 +11,7 @@ from sickbay.core.tails import limit
 SPIKE = 1.5  # times the largest that one stood out in learning
 KNOWN = 12  # readings that must have stood out in learning, before anything is known of how far they do
 FINER = 0.5  # of what a chart calls wild: only where this sees so much more is it asked
-HALF = (
-    0.5  # of the limit: what stands out so far and no farther is no spike, and many of those are noise that has grown
-)
+HALF = 0.5  # of the limit: beyond it and no spike: many of those are noise that has grown
 FADE = 0.98  # of what was counted a row: half forgotten after 35 rows
 SPIKES, OVER = 2.2, 1.0  # about three within 30 rows; and what is left of them when they are over
 

@@ -8,7 +8,7 @@ from sickbay.core.chart import FAST_ROWS, TIMESCALES, Chart
 from sickbay.core.flatline import coarse
 
 LEAPT = 0.4  # of a leap's score, which fades: about 70 rows
-WANDERER = 0.5  # share of the slow mean's variance that noise does not explain
+WANDERS = 0.5  # share of the slow mean's variance that noise does not explain
 HOME = 0.25  # of its limit: so near to the levels of learning a signal is at home
 
 
@@ -53,7 +53,7 @@ class Sighting:
 
     def wanders(self, index: int) -> bool:
         """This returns whether a signal's slow mean moves by itself more than its noise explains."""
-        return self._learnt is not None and self._learnt.signals[index].wander > WANDERER
+        return self._learnt is not None and self._learnt.signals[index].wander > WANDERS
 
     def gone(self, index: int) -> bool:
         """This returns whether a signal's slow mean is a whole limit beyond all that it ever was in learning."""

@@ -62,9 +62,7 @@ class Source:
         self.looks = 0  # how often the present run was looked at
         self.next_look = self._first_look()
         self.repeating = False
-        self.strange: deque[tuple[int, str]] = deque(
-            maxlen=STRANGE_LEAST
-        )  # numbers that cannot be true: (at_ms, signal)
+        self.strange: deque[tuple[int, str]] = deque(maxlen=STRANGE_LEAST)  # what cannot be true: (at_ms, signal)
         self.nonsense = False
 
     def told(self, good: int, garbage: int, at_ms: int) -> None:
