@@ -14,7 +14,7 @@ LEADS = 0.5  # ... and so has, later, what goes as far as this share of the fart
 # Of the farthest that a signal was: nearer it is back, if it is also near its limit no more; and nearer it is back all the same.
 BACK, WELL_BACK = 0.5, 0.25
 SLIGHT, LITTLE = 2.0, 0.1  # limits; of the farthest that it was: what is farther out than both settles nowhere
-HOME_ROWS = 20  # rows in a row for which all are back
+HOME_ROWS = 15  # rows in a row for which all are back
 
 
 class Settling:
