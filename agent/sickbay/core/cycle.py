@@ -7,6 +7,7 @@ cycle. A signal whose dwells scatter widely (a door, a car in traffic) is moved 
 What is learnt is here. What a dwell that does not end, or a cycle that is over, means is in cycles.py.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 
 import msgspec
@@ -27,6 +28,7 @@ BEFORE = 3  # dwells whose median the next one is held against
 RARE = 0.2  # of the time: so rare a mode is an interlude, such as a thaw
 SWITCHES_MOST = 4  # signals that are followed
 OWN = 0.25  # of all that a signal did in learning: so far it goes in a mode that is said to move it
+HARDLY = 0.9  # of a signal's readings that say the very same: it hardly moves
 ROWS_LEAST = 200  # of learning
 BOUNDLESS = 1e30  # as in chart.py
 
@@ -130,7 +132,7 @@ class Switch(msgspec.Struct):
 class Sign(msgspec.Struct):
     """One thing that does not go as it did. `kind` says what; the numbers are for words."""
 
-    kind: str  # stands | together | missed | still | stepped | worn
+    kind: str  # stands | together | missed | still | stepped | worn | aside
     signal: int  # who shows it
     switch: int = -1  # index among the switches
     state: bool = False
@@ -165,6 +167,12 @@ class Known(msgspec.Struct):
             return 0.0
         width, middle = max(least, self.high - self.low), self.middle
         return (middle - self.high) / width if middle > self.high else min(0.0, (middle - self.low) / width)
+
+
+def hardly_moves(rows: Sequence[Row], j: int) -> bool:
+    """This returns whether a signal nearly always says the same, as a door does that is seldom open."""
+    said = Counter(v for row in rows if (v := row[j]) is not None)
+    return not said or said.most_common(1)[0][1] >= HARDLY * said.total()
 
 
 def split(values: Sequence[float]) -> tuple[float, float] | None:

@@ -88,6 +88,7 @@ class Cycles:
         well = [False] * n
         for each, at in zip(rows, times, strict=True) if self.switches else ():
             self._follow(each, at, well, well, learns=True)
+        self.levels.wear.learnt(self.levels.widths, [cycle.hardly_moves(rows, j) for j in range(n)])
         if self.switches and min(self.switches[0].off.dwells, self.switches[0].on.dwells) >= CYCLES_LEAST:
             self.master = 0
 
@@ -216,6 +217,8 @@ class Cycles:
         else:
             if mode.share < RARE:
                 self._misses(k, switch, state, dwell, lasted_ms, blind)
+            if k == 0 and lasted_ms > LONGER * mode.longest_ms:
+                self.levels.wear.strain()
             if k == self.master and not self._disturbed(dwell):
                 self.levels.over(switch, state, dwell, blind)
         if mode.share < RARE:
@@ -224,7 +227,7 @@ class Cycles:
         if k == 0 and not self._disturbed(dwell):
             cycle.remember(mode, dwell)
             if state and (learns or self.master == 0):
-                self.levels.wears(switch, dwell, blind, learns)
+                self.levels.wears(switch, dwell, blind, learns, quiet=not self.held)
 
     def _disturbed(self, dwell: Dwell) -> bool:
         """This returns whether an interlude of another switch fell into a dwell."""

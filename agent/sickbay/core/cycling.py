@@ -8,7 +8,7 @@ from sickbay.core.ward import Union, Ward
 
 CLASS_OF = {"stepped": "step", "still": "stuck"}  # of a sensor's own signs; all others are a part's
 CYCLE = "cycle"
-STAYS = ("stepped", "worn")  # signs that only their opposite ends: a person's word does too
+STAYS = ("stepped", "worn", "aside")  # signs that only their opposite ends: a person's word does too
 
 
 def follow(ward: Ward) -> None:
@@ -81,6 +81,11 @@ def _words(union: Union, sign: Sign) -> str:
         return (
             f"{name} went from {_value(union, sign.signal, sign.usual)} to {_value(union, sign.signal, sign.value)}, on average, "
             f"from one cycle of {switch} to the next, and nothing else changed"
+        )
+    if sign.kind == "aside":
+        return (
+            f"{name} differs by {_value(union, sign.signal, sign.value)} between high and low of {switch}, cycle after cycle; "
+            f"weather and load as they are would make it {_value(union, sign.signal, sign.usual)}, and others are off as well"
         )
     return (
         f"{name} differs by {_value(union, sign.signal, sign.value)} between high and low of {switch}, cycle after cycle, where "

@@ -24,6 +24,7 @@ from sickbay.core.estimate import Relations
 from sickbay.core.excitation import Follower
 from sickbay.core.fault import Entry, Memory
 from sickbay.core.gait import Gait
+from sickbay.core.habit import Habit
 from sickbay.core.levels import Levels
 from sickbay.core.lone import Lone
 from sickbay.core.news import Newness, News
@@ -40,12 +41,13 @@ from sickbay.core.standing import Standing
 from sickbay.core.tails import Tail
 from sickbay.core.trend import TimeLeft, Trend
 from sickbay.core.triage import TriageState
+from sickbay.core.wear import Wear
 
 UNREADABLE = (msgspec.MsgspecError, KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError)
 _VIEWS = (PartView, Chart, Gait, Lone, Settling, ResidualView, SlowView, Abrupt, Leaps, News, Newness, Season, Tail)
-_OTHERS = (SignalChecks, Disagreement, Trend, Relations, Source, Parity, Scatter, Cycles, Levels)
+_OTHERS = (SignalChecks, Disagreement, Trend, Relations, Source, Parity, Scatter, Cycles, Levels, Wear)
 _RECORDS = (Entry, Record, TimeLeft, TriageState, Standing, Bar)
-_CYCLE = (Switch, Mode, Dwell, Known, Sign)
+_CYCLE = (Switch, Mode, Dwell, Known, Sign, Habit)
 _KINDS = (Learnt, SignalLearnt, Follower, Case, Overlay, Watched, Relation, *_CYCLE, *_RECORDS)
 _CLASSES: dict[str, type] = {c.__name__: c for c in (*_VIEWS, *_OTHERS)}
 _STRUCTS: dict[str, type[msgspec.Struct]] = {c.__name__: c for c in _KINDS}

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from sickbay.core import cycle
 from sickbay.core.cycle import BEFORE, BOUNDLESS, LATEST_LEAST, OWN, Dwell, Known, Mode, Sign, Switch
+from sickbay.core.wear import Wear
 
 STILL = 0.25  # of the smallest swing that any dwell ever had
 MOVES = 0.5  # of theirs that most other signals must keep meanwhile
@@ -29,7 +30,7 @@ class Levels:
 
     __slots__ = (
         "calm", "depths", "ends", "held", "parts", "ratios", "signals", "since", "stepped", "stepping", "still", "thaws", "twins",
-        "widths", "worn_before", "worn_cycles",
+        "wear", "widths", "worn_before", "worn_cycles",
     )  # fmt: skip
 
     def __init__(self, parts: Sequence[Sequence[int]], twins: Sequence[Sequence[int]]) -> None:
@@ -49,6 +50,7 @@ class Levels:
         self.worn_cycles = 0  # cycles in a row that show wear
         self.worn_before = False  # some did before the last interlude
         self.since = CYCLES_WORN  # cycles since the last interlude
+        self.wear = Wear(parts, twins)  # what no weather explains
 
     def over(self, switch: Switch, state: bool, dwell: Dwell, blind: Sequence[bool]) -> None:
         """This judges a stay in a mode that is over."""
@@ -63,6 +65,7 @@ class Levels:
         """This takes note that a thaw, or the like, is over: what is worn is so after it as well."""
         self.worn_before = self.worn_cycles > 0
         self.since = 0
+        self.wear.thawed(learns)
         for known in () if learns else (*self.ends, *self.depths):
             known.latest.clear()
 
@@ -120,22 +123,26 @@ class Levels:
         edge = HOME * (mode.highest[j] - mode.lowest[j])
         return mode.lowest[j] - edge <= mean <= mode.highest[j] + edge
 
-    def wears(self, switch: Switch, dwell: Dwell, blind: Sequence[bool], learns: bool) -> None:
+    def wears(self, switch: Switch, dwell: Dwell, blind: Sequence[bool], learns: bool, quiet: bool) -> None:
         """This looks at where an on-time ends and how far both modes are apart, each the median of five cycles.
 
         A thermostat ends it at the same temperature whatever the weather, so that what else is off then is the machine's own. What
-        a thaw takes away again was frost, and no wear.
+        a thaw takes away again was frost, and no wear. `quiet`: nothing else goes otherwise in the unit's cycles.
         """
         far, deep = [0.0] * self.signals, [0.0] * self.signals
+        row: list[float | None] = [None] * (2 * self.signals)
         for j in range(self.signals):
             on, off, end = switch.on.means[j], switch.off.means[j], dwell.last[j]
             if not on or not off or end is None:
                 continue
+            row[j], row[self.signals + j] = end, on[-1] - off[-1]
             for known, value, out in ((self.ends[j], end, far), (self.depths[j], on[-1] - off[-1], deep)):
                 known.hear(value, learns)
                 out[j] = 0.0 if blind[j] else known.off(TINY * self.widths[j])
         if learns:
+            self.wear.learn(row)
             return
+        self.wear.judge(row, blind, quiet, self.held)
         self.since += 1
         self.ratios = ratios = [max(abs(a), abs(b)) for a, b in zip(far, deep, strict=True)]
         first = max(range(self.signals), key=lambda j: ratios[j])
@@ -150,7 +157,7 @@ class Levels:
         if ratios[first] < WORN or max(others, default=0.0) < WORN_TOO or self.since < CYCLES_WORN:
             return
         thawed = self.worn_before or not self.thaws
-        if thawed and "worn" not in self.held:
+        if thawed and "worn" not in self.held and "aside" not in self.held:
             order = self._who_wears(ratios, deep)
             if order:
                 most = max(self.parts[order[0]], key=lambda j: abs(deep[j]))
