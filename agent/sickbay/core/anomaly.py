@@ -69,6 +69,9 @@ class PartView(Sighting):
         self._over = 0
         self._shock = 0.0
         self._hints: list[float] | None = None  # by signal: how far its relation to other signals is broken
+        self._afield: list[float] | None = None  # by signal: how far beyond all that it was, where the unit is not
+        self._floors: list[float] | None = None  # the greater of both
+        self._still: list[int] = []  # signals that stand longer than ever, where the rest of the unit goes on
         self._noisy_rows = 0
         self._settling: Settling | None = None  # of the present alarm
         self._followers: list[Follower] = []
@@ -87,12 +90,12 @@ class PartView(Sighting):
         if self.slow is not None:
             self.slow.step(row, self._masked)
         first = second = third = 0.0
-        blame, masked, hints = self._blame, self._masked, self._hints
+        blame, masked, floors = self._blame, self._masked, self._floors
         marked = 0
         for j, chart in enumerate(self._charts):
             s = chart.step(row[j])
-            if hints is not None and hints[j] > s:
-                s = hints[j]
+            if floors is not None and floors[j] > s:
+                s = floors[j]
             blame[j] = s
             if chart.mark:
                 marked += 1
@@ -111,6 +114,8 @@ class PartView(Sighting):
         if first > score:
             score = first
         still = self._standing(row) if self._followers else []
+        if self._still:
+            still = [*still, *(j for j in self._still if j not in still)]
         lonely = self._lonely = lone.step(self._lones, row) if self._lones else []
         if marked or still or lonely or self.sensor_faults:
             self._marks(still)
@@ -147,8 +152,8 @@ class PartView(Sighting):
         if self._settling is None:
             self._settling = Settling()
         back = self._settling.step(self._charts, self._blame, self._masked)
-        # A relation that is broken, or what a model cannot explain, says that it is not over.
-        if not back or self._hints is not None or self._residual.score >= OFF:
+        # A relation that is broken, a signal that is where it never was, or what a model cannot explain, says that it is not over.
+        if not back or self._floors is not None or self._residual.score >= OFF:
             return
         for chart, masked in zip(self._charts, self._masked, strict=True):
             if not masked:
@@ -161,6 +166,26 @@ class PartView(Sighting):
         hints = self._hints or [0.0] * len(self.names)
         hints[index] = ratio
         self._hints = hints if any(hints) else None
+        self._raise_floors()
+
+    def goes_afield(self, index: int, ratio: float) -> None:
+        """This says how far a signal is beyond all that it was in learning, in limits; 0.0: it is not, or nobody can know."""
+        afield = self._afield or [0.0] * len(self.names)
+        afield[index] = ratio
+        self._afield = afield if any(afield) else None
+        self._raise_floors()
+
+    def stands(self, index: int, stands: bool) -> None:
+        """This says whether a signal stands longer than ever, while the rest of the unit goes on as it always did."""
+        self._still = [*(j for j in self._still if j != index), *([index] if stands else [])]
+
+    def afield(self, index: int) -> bool:
+        """This returns whether a signal is beyond all that it was in learning, in a unit that is where it was."""
+        return self._afield is not None and self._afield[index] > 0.0
+
+    def _raise_floors(self) -> None:
+        hints, afield = self._hints, self._afield
+        self._floors = [max(a, b) for a, b in zip(hints, afield, strict=True)] if hints and afield else hints or afield
 
     def hinted(self, index: int) -> bool:
         """This returns whether a signal's relation to others is broken."""

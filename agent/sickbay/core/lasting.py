@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from sickbay.core.abrupt import Abrupt, Leaps
+from sickbay.core.afield import Afield
 from sickbay.core.anomaly import PartView
 from sickbay.core.bars import Bar
 from sickbay.core.baseline import Learnt
@@ -45,7 +46,7 @@ from sickbay.core.wear import Wear
 
 UNREADABLE = (msgspec.MsgspecError, KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError)
 _VIEWS = (PartView, Chart, Gait, Lone, Settling, ResidualView, SlowView, Abrupt, Leaps, News, Newness, Season, Tail)
-_OTHERS = (SignalChecks, Disagreement, Trend, Relations, Source, Parity, Scatter, Cycles, Levels, Wear)
+_OTHERS = (Afield, SignalChecks, Disagreement, Trend, Relations, Source, Parity, Scatter, Cycles, Levels, Wear)
 _RECORDS = (Entry, Record, TimeLeft, TriageState, Standing, Bar)
 _CYCLE = (Switch, Mode, Dwell, Known, Sign, Habit)
 _KINDS = (Learnt, SignalLearnt, Follower, Case, Overlay, Watched, Relation, *_CYCLE, *_RECORDS)

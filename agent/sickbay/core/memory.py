@@ -185,6 +185,7 @@ def _union(ward: Ward) -> dict[str, Any] | None:
         "row": union.row,
         "brought": list(union.brought),
         "parity": down(union.parity),
+        "afield": down(union.afield),
         "cycles": down(union.cycles),
         "told": down(union.told),
     }
@@ -207,13 +208,32 @@ def _unite(ward: Ward, state: dict[str, Any]) -> None:
             union.parity, union.row = made, row
             union.brought = dict.fromkeys(name for name in kept["brought"] if name in ward.rows)
             _cycles(ward, kept)
+            _afield(ward, kept)
             return
     except UNREADABLE:
         pass
     _cycles(ward, {})
+    _afield(ward, {})
     for each in ward.rows.values():  # what was held against signals by relations that are no more
         for i in range(len(each.members)):
             each.view.hint(i, 0.0)
+
+
+def _afield(ward: Ward, kept: dict[str, Any]) -> None:
+    """This takes up where the unit always was; a snapshot of before that was followed has nothing of it."""
+    union = ward.union
+    assert union is not None
+    try:
+        made, own = up(kept["afield"]), union.afield
+        if alike(made, own) and (made.apart, made.learn_rows) == (own.apart, own.learn_rows):
+            union.afield = made
+            return
+    except UNREADABLE:
+        pass
+    for each in ward.rows.values():
+        for i in range(len(each.members)):
+            each.view.goes_afield(i, 0.0)
+            each.view.stands(i, False)
 
 
 def _cycles(ward: Ward, kept: dict[str, Any]) -> None:

@@ -4,7 +4,7 @@ from sickbay.core.channel import Channel, PartRow
 from sickbay.core.classes import CLASSES
 from sickbay.core.diagnosis import ACCUSED
 from sickbay.core.parity import Parity
-from sickbay.core.ward import Ward
+from sickbay.core.ward import Union, Ward
 
 ELSEWHERE = 3  # one signal in so many, far from where it ever was: the unit is off, or does what it never did
 
@@ -40,6 +40,7 @@ def _step(ward: Ward) -> None:
     suspect = True in masked or any(r.alarm_rows or r.view.alarm or r.view.sensor_faults for r in ward.rows.values())
     accused = parity.accused
     parity.step(union.row, masked, not suspect)
+    _afield(union, masked, not suspect)
     blind = out
     if union.cycles.switches:
         known = {c.target for c in ward.triage.open_cases() if c.layer == "sensor" and c.is_failing}
@@ -52,6 +53,22 @@ def _step(ward: Ward) -> None:
         for i in {**accused, **parity.accused}:
             for row, place in channels[i].rows:
                 row.view.hint(place, parity.accused[i] if i in told else 0.0)
+
+
+def _afield(union: Union, masked: list[bool], well: bool) -> None:
+    """This has those judged that are beyond all that they were in learning, and tells their parts."""
+    afield = union.afield
+    afield.step(union.row, well)
+    if afield.rows <= afield.learn_rows:
+        return
+    grown, before, stood = afield.grown(), list(afield.found), list(afield.standing)
+    afield.judge([max(row.view.past(i, grown) for row, i in c.rows) for c in union.channels], masked)
+    for i in {*before, *afield.found}:
+        for row, place in union.channels[i].rows:
+            row.view.goes_afield(place, afield.found.get(i, 0.0))
+    for i in {*stood, *afield.standing}:
+        for row, place in union.channels[i].rows:
+            row.view.stands(place, i in afield.standing)
 
 
 def out_of_step(ward: Ward) -> set[str]:

@@ -62,6 +62,26 @@ class Sighting:
         slow, learnt = self._charts[index].slow, self._learnt.signals[index]
         return not learnt.low - learnt.limits[3] <= slow <= learnt.high + learnt.limits[3]
 
+    def past(self, index: int, grown: float) -> float:
+        """This returns by how many limits a signal's slow mean is past all that it was in learning; 0.0 and less: it is within.
+
+        `grown`: so many times as wide as it was in learning.
+        """
+        if self._learnt is None:
+            return 0.0
+        slow, learnt = self._charts[index].slow, self._learnt.signals[index]
+        middle, half = (learnt.high + learnt.low) / 2.0, (learnt.high - learnt.low) / 2.0
+        return (abs(slow - middle) - grown * half) / learnt.limits[3]
+
+    def edges(self, index: int) -> tuple[float, float, float]:
+        """This returns where a signal's slow mean is now, and the lowest and highest that it was in learning, in its own unit."""
+        assert self._learnt is not None
+        learnt = self._learnt.signals[index]
+        slow, low, high = (
+            v / self._charts[index].inverse + learnt.centre for v in (self._charts[index].slow, learnt.low, learnt.high)
+        )
+        return slow, low, high
+
     def homeward(self, index: int) -> bool:
         """This returns whether a signal comes back to where it was learnt, from where its level has followed it: no news."""
         if self._learnt is None:

@@ -29,14 +29,22 @@ def deviation(found: dict[str, Any], unit: str) -> str:
     return f"{found['name']} is {value:.4g}{unit}, normally {centre:.4g}{unit}: {times:.1f} times its usual wander {over}".rstrip()
 
 
+def afield(name: str, edges: tuple[float, float, float], unit: str) -> str:
+    """This returns how far a signal is beyond all that it was in learning, from its mean then and now."""
+    slow, low, high = edges
+    unit = f" {unit}" if unit else ""
+    never = f"above {high:.4g}" if slow > high else f"below {low:.4g}"
+    return f"{name} is about {slow:.4g}{unit}; it was never {never}{unit} while it was learnt, and the other parts are as they were"
+
+
 def mark(found: dict[str, Any], class_: str, unit: str) -> str:
     """This returns the words for a fault with a sensor's own signature."""
     if class_ == "stuck" and not found.get("learning"):
         value = f"{float(found['value']):.4g} {unit}".strip()
-        return (
-            f"{found['name']} has stood still at {value} for {found['equal_rows']} rows; "
-            f"its own flicker, as learnt on this unit, allows fewer than {found['stuck_rows']:.0f}"
-        )
+        stood = f"{found['name']} has stood still at {value} for {found['equal_rows']} rows"
+        if not found["stuck_rows"]:  # it has no flicker: its peers have told
+            return f"{stood}, longer than ever while the rest goes on as it always did"
+        return f"{stood}; its own flicker, as learnt on this unit, allows fewer than {found['stuck_rows']:.0f}"
     return f"{found['name']} {CLASSES[class_].says}"
 
 

@@ -22,7 +22,9 @@ def witnesses(ward: Ward, row: PartRow) -> list[Witness]:
     # throws them each time: they explain nothing.
     view = row.view
     ill_now = {
-        i for i, mark in view.sensor_faults if mark != "spikes" or not (view.moved(i) or leaping.comes_and_goes(row, i))
+        i
+        for i, mark in view.sensor_faults
+        if mark != "spikes" or not (view.moved(i) or view.afield(i) or leaping.comes_and_goes(row, i))
     }
     masked = [c.masked for c in row.members]
     apart = peers.out_of_step(ward)
@@ -41,6 +43,8 @@ def witnesses(ward: Ward, row: PartRow) -> list[Witness]:
                 denied = row.relations.contradicts(i, masked)
             latest = [v for _, v in list(channel.ring)[-max(2, row.alarm_rows) :] if v is not None]
             coarse = row.view.coarse(i, latest)
+        if view.afield(i) and blame[i] >= 1.0:
+            words = story.afield(channel.spec.name, view.edges(i), channel.spec.unit)
         if relation is not None:
             words = peers.words(ward, channel) or words
         twin = _twin_agrees(ward, channel, blame[i], found) if relation is None else None

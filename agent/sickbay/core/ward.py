@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from sickbay.core.afield import Afield
 from sickbay.core.anomaly import PartView
 from sickbay.core.bars import Bars
 from sickbay.core.baseline import Learnt
@@ -22,7 +23,7 @@ from sickbay.core.triage import Triage
 class Union:
     """The whole unit's row while it fills up, part by part, and the relations and cycles that are followed in it."""
 
-    __slots__ = ("brought", "channels", "cycles", "numbers", "parity", "places", "row", "told")
+    __slots__ = ("afield", "brought", "channels", "cycles", "numbers", "parity", "places", "row", "told")
 
     def __init__(self, ward: "Ward") -> None:
         self.channels = list({c.spec.name: c for row in ward.rows.values() for c in row.members}.values())
@@ -32,6 +33,11 @@ class Union:
         groups = [ward.equipment.redundancy_group(c.spec.name) for c in self.channels]
         twins = [[n for name in group if (n := self.numbers.get(name, i)) != i] for i, group in enumerate(groups)]
         self.cycles = Cycles(list(self.places.values()), twins, ward.equipment.policy.learn_rows)
+        near = [
+            {i for members in self.places.values() if n in members for i in members} for n in range(len(self.channels))
+        ]
+        apart = [[i for i in range(len(self.channels)) if i not in own] for own in near]
+        self.afield = Afield(apart, ward.equipment.policy.learn_rows)
         self.told: dict[str, tuple[str, str]] = {}  # signs of the cycles: the fault that each was told as
         self.row: list[float | None] = [None] * len(self.channels)
         self.brought: dict[str, None] = {}  # parts whose rows are in
