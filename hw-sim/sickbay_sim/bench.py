@@ -16,7 +16,7 @@ from pathlib import Path
 from sickbay import config as configuration
 from sickbay.config import SerialLine
 from sickbay.core.effects import Drive, Effect, Escalate, Event, Question
-from sickbay.core.reading import Command, LineState, Reading, Receipt
+from sickbay.core.reading import Command, LineState, ReadBack, Reading, Receipt
 from sickbay.edge.sources.serial_line.driver import COUNT_GOOD_MS
 from sickbay.errors import OrderRefused
 from sickbay_sim import configure
@@ -33,6 +33,7 @@ from sickbay_sim.unit import Row, Unit
 
 COMMIT_MS = 200  # from a message's leaving to the receipt for it: broker, the fleet's commit, and back
 RESTART_MS = 3_000  # from a kill to the first pass of the next process: systemd's RestartSec and the start itself
+LOOKS_MS = 3_000  # for which contacts must be otherwise than ordered: three looks of the daemon's own watch
 AGAIN_MS = 1_000  # when what found the daemon down is tried again
 
 Act = Callable[[int], None]  # what is to happen, given the node's time then
@@ -75,6 +76,7 @@ class Bench:
         self._good = 0  # rows since the line last spoke of itself
         self._heard: Row = {}  # what came through a spoilt line since the last row
         self._ear = self._line(seed)
+        self._strayed = dict.fromkeys(self.patient.coils, (True, 0))  # as last told, and for how long otherwise, ms
         self._broker = Broker(scenario.faults, scenario.seconds, COMMIT_MS / 1000)
         for order in scenario.orders:
             self._at(self._story_ms(order.at_s), self._ordering(order))
@@ -97,6 +99,7 @@ class Bench:
                 self._hear(self._ear, row, at_ms)
             elif not self.unit.down:
                 self._feed(row, at_ms)
+            self._watch(at_ms)
             self._pass(at_ms)
             self.keeper.row(at_ms, self._arrived(row), self.patient, self.unit.node)
         if self._ear is not None:
@@ -219,7 +222,20 @@ class Bench:
     def _drive(self, effect: Drive) -> None:
         closed = self.patient.switch(effect.output, effect.on)
         detail = f"{effect.output} reads {'on' if closed else 'off'}"
+        self._strayed[effect.output] = (closed is effect.on, 0)
         self.unit.node.done(Receipt(effect.effect_id, self._now_ms, closed is effect.on, detail))
+
+    def _watch(self, at_ms: int) -> None:
+        """This has the daemon's outputs find contacts that move by themselves."""
+        for output in () if self.unit.down else self.unit.equipment.outputs:
+            closed, ordered = self.patient.contacts(output.name), self.patient.coils[output.name]
+            follows, otherwise_ms = self._strayed[output.name]
+            otherwise_ms = 0 if (closed is ordered) is follows else otherwise_ms + self._period_ms
+            if otherwise_ms >= LOOKS_MS:
+                follows, otherwise_ms = not follows, 0
+                detail = f"{output.name} is driven {'on' if ordered else 'off'} and reads {'on' if closed else 'off'}"
+                self.unit.node.feed(ReadBack(output.name, at_ms, follows, detail))
+            self._strayed[output.name] = (follows, otherwise_ms)
 
     def _tell(self, effect: Escalate) -> None:
         place = self.keeper.told(effect)

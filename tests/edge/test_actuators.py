@@ -9,7 +9,7 @@ from gpiozero.pins.mock import MockConnectedPin, MockFactory, MockPin
 
 import virtual_time
 from sickbay.config import OutputTable
-from sickbay.edge.actuators import RETRY_S, Outputs
+from sickbay.edge.actuators import LOOKS, RETRY_S, Outputs
 from sickbay.edge.pins import FactoryPins, MockPins
 
 T = TypeVar("T")
@@ -195,3 +195,40 @@ def test_two_outputs_on_one_pin_do_not_fight() -> None:
     done = play(outputs.start)
     assert done["a"][0] and not done["b"][0]
     assert "already an output" in done["b"][1]
+
+
+def test_contacts_that_move_by_themselves_are_told_once_and_again_when_they_are_back() -> None:
+    """A burnt relay lets go hours after it was ordered on. Nobody orders anything then, and nothing else would ever look."""
+    pins, told = MockPins(), []
+    pins.set_input(22, 1)
+    outputs = Outputs({"fan": READ_BACK}, pins, lambda *what: told.append(what))
+
+    async def script() -> None:
+        await outputs.drive("fan", True)
+        watch = asyncio.create_task(outputs.run())
+        for reads, seconds in ((1, 60), (0, LOOKS - 1), (1, 60), (0, 60), (1, 60)):
+            pins.set_input(22, reads)
+            await asyncio.sleep(seconds)
+        watch.cancel()
+
+    play(script)
+    assert [(name, follows) for name, follows, _ in told] == [("fan", False), ("fan", True)]
+    assert "pin 17 is driven on, but pin 22 reads off" in told[0][2] and "pin 22 confirms" in told[1][2]
+    assert outputs.state()["fan"].ok
+
+
+def test_an_order_that_was_not_followed_is_told_by_its_answer_alone() -> None:
+    """Else a welded relay would be news every few seconds."""
+    pins, told = MockPins(), []
+    pins.set_input(22, 1)
+    outputs = Outputs({"fan": READ_BACK, "lamp": OutputTable("gpio", 18, "on")}, pins, lambda *what: told.append(what))
+
+    async def script() -> None:
+        await outputs.drive("fan", False)
+        await outputs.drive("lamp", True)
+        watch = asyncio.create_task(outputs.run())
+        await asyncio.sleep(60)
+        watch.cancel()
+
+    play(script)
+    assert not told

@@ -6,7 +6,7 @@ from sickbay.core.classes import CLASSES, LINE_SYMPTOMS, SENSOR_CHECKS
 from sickbay.core.diagnosis import ACCUSED, Finding
 from sickbay.core.fault import Change, Entry, Memory, Result
 from sickbay.core.quarantine import OUT_OF_SERVICE
-from sickbay.core.reading import Receipt
+from sickbay.core.reading import ReadBack, Receipt
 from sickbay.core.source import DOUBT_FRAMES
 from sickbay.core.ward import Ward
 
@@ -289,6 +289,19 @@ def driven(ward: Ward, receipt: Receipt) -> None:
     finding = Finding("part", output, "no_effect", (f"{output} ordered {'on' if on else 'off'}: {receipt.detail}",))
     isolating.proven(ward, part, receipt.ok)
     judge(ward, output, "no_effect", result, finding)
+
+
+def read_back(ward: Ward, fact: ReadBack) -> None:
+    """This takes in that an output's contacts have moved by themselves, or are again as they were ordered."""
+    if any(effect_id.rpartition(":")[0] == fact.output for effect_id in ward.pending_drives):
+        return  # an order is under way, and its receipt will say what they did
+    ward.emit("output", fact.output, ok=fact.follows, detail=fact.detail)
+    result = Result.PASSED if fact.follows else Result.FAILED
+    says = f"{fact.output} moved by itself: {fact.detail}"
+    for part in ward.equipment.parts:
+        if part.output == fact.output:
+            isolating.proven(ward, part.name, fact.follows)
+    judge(ward, fact.output, "no_effect", result, Finding("part", fact.output, "no_effect", (says,)))
 
 
 def _watched(ward: Ward, entry: Entry) -> bool:

@@ -12,7 +12,7 @@ from sickbay.core.diagnosis import Finding
 from sickbay.core.effects import Effect
 from sickbay.core.equipment import Equipment
 from sickbay.core.fault import Result
-from sickbay.core.reading import Command, Fact, LineState, Reading, Receipt, Residuals
+from sickbay.core.reading import Command, Fact, LineState, ReadBack, Reading, Receipt, Residuals
 from sickbay.core.ward import Ward
 
 
@@ -36,7 +36,7 @@ class Node:
         ward.due_ms = ward.now_ms
 
     def feed(self, fact: Fact) -> None:
-        """This takes in one reading, one source's word about its line, or one answer of a model."""
+        """This takes in a reading, a source's word about its line, an answer of a model, or what contacts did by themselves."""
         if type(fact) is Reading:
             intake.reading(self.ward, fact)
         elif isinstance(fact, LineState):
@@ -45,6 +45,9 @@ class Node:
             row = self.ward.rows.get(fact.part)
             if row is not None:
                 row.view.residuals(fact.estimates)
+        elif isinstance(fact, ReadBack):
+            self.ward.advance(fact.at_ms)
+            casework.read_back(self.ward, fact)
 
     def row_over(self, at_ms: int) -> None:
         """This says that nothing more will come for this instant: rows that are still incomplete are judged as they are."""

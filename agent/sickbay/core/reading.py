@@ -58,6 +58,15 @@ class Receipt(msgspec.Struct, frozen=True, tag="receipt"):
     detail: str = ""
 
 
+class ReadBack(msgspec.Struct, frozen=True, tag="read_back"):
+    """What an output's contacts have done by themselves: they are no longer as they were ordered, or are again."""
+
+    output: str
+    at_ms: int
+    follows: bool
+    detail: str = ""  # for people, e.g. "fan_relay: pin 17 is driven on, but pin 22 reads off"
+
+
 class Command(msgspec.Struct, frozen=True, tag="command"):
     """An order of a person or of the fleet.
 
@@ -81,5 +90,5 @@ class Command(msgspec.Struct, frozen=True, tag="command"):
     home: bool = False  # a press in Home Assistant, which nobody signed
 
 
-Fact = Reading | LineState | Residuals
-Input = Reading | LineState | Residuals | Receipt | Command
+Fact = Reading | LineState | Residuals | ReadBack
+Input = Reading | LineState | Residuals | ReadBack | Receipt | Command

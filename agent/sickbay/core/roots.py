@@ -10,6 +10,7 @@ from sickbay.core.ward import Ward
 CONSEQUENCE = 10  # times the rows that peers are given: how long one part's fault may take to show in another
 SWAYED = ("disagreement", "shift", "noise")  # sensor faults that a sagging supply gives to many sensors at once
 UNHURRIED = ("stuck", "noise", "spikes")  # sensor faults that a part's fault can imitate
+OWN = ("anomaly", "cycle")  # what a part shows that its relay does not switch
 NO_FRAMES = "no frames come"  # what is said of a line whose port answers and whose signals are all silent
 
 
@@ -43,7 +44,7 @@ def _is_root(ward: Ward, case: Case, finding: Finding) -> bool:
         return True  # what the machine does as it fails looks stuck, or noisy, in every part
     if case.layer == "part" and case.is_failing and finding.class_ in UNHURRIED and _sways_part_of(ward, case, finding):
         return True
-    if case.class_ == "no_effect" and case.is_failing and finding.class_ == "anomaly" and finding.target in ward.rows:
+    if case.class_ == "no_effect" and case.is_failing and finding.class_ in OWN and finding.target in ward.rows:
         # Its relay did not follow: switched on, it is not as it should be. Ordered off it runs, and what it does counts.
         ordered_on = ward.quarantine.state(finding.target) in ENERGISED
         return ordered_on and ward.rows[finding.target].part.output == case.target

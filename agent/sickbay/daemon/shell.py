@@ -16,7 +16,7 @@ from sickbay.core import report
 from sickbay.core.effects import Effect, Event, Question
 from sickbay.core.memory import MemoryUnreadable
 from sickbay.core.node import Node
-from sickbay.core.reading import Command, LineState, Reading, Receipt, Residuals
+from sickbay.core.reading import Command, LineState, ReadBack, Reading, Receipt, Residuals
 from sickbay.daemon import build, times
 from sickbay.daemon.afar import OrdersFromAfar
 from sickbay.daemon.answers import Answers
@@ -48,7 +48,7 @@ class Daemon:
         self._config, self._base = config, base
         self.equipment = configuration.equipment(config)
         self.state = configuration.state_dir(config)
-        self._inbox: deque[Reading | LineState | Residuals | Receipt] = deque(maxlen=INBOX_MAX)
+        self._inbox: deque[Reading | LineState | Residuals | ReadBack | Receipt] = deque(maxlen=INBOX_MAX)
         self.dropped = 0
         self.inputs = 0
         self._scheduled = False
@@ -73,7 +73,7 @@ class Daemon:
             log.error("%s", error)
             return 1
         self._wake_node(kept)
-        self.outputs = Outputs(self._config.outputs)
+        self.outputs = Outputs(self._config.outputs, moved=self._moved)
         tasks = await self._start()
         self.keeping.tell_lost()
         systemd.ready()
@@ -204,7 +204,7 @@ class Daemon:
 
     # Facts in.
 
-    def take(self, fact: Reading | LineState | Residuals | Receipt) -> None:
+    def take(self, fact: Reading | LineState | Residuals | ReadBack | Receipt) -> None:
         """This takes a fact from a source, the worker or the uplink. It never blocks."""
         if len(self._inbox) == INBOX_MAX:
             self.dropped += 1
@@ -233,6 +233,9 @@ class Daemon:
     async def line(self, event: Event) -> None:
         """This writes a line about what concerns the node not at all."""
         self.keeping.line(event)
+
+    def _moved(self, output: str, follows: bool, detail: str) -> None:
+        self.take(ReadBack(output, self.clock(), follows, detail))
 
     def _receipted(self, ids: list[str]) -> None:
         for id_ in ids:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import msgspec
 
@@ -12,7 +12,11 @@ from sickbay.edge.sources import Probe
 
 log = logging.getLogger(__name__)
 
+LOOKS = 3  # in a row, a second apart, that contacts must be found otherwise: one may fall into an order, or bounce
 RETRY_S = (1.0, 30.0)  # first wait and longest, for outputs whose chip is not there
+
+
+Moved = Callable[[str, bool, str], None]
 
 
 class OutputState(msgspec.Struct, frozen=True):
@@ -36,6 +40,7 @@ class _Relay:
         self.back: Line | None = None
         self.state = OutputState(self.wanted, False, None, False, "not driven yet")
         self.turn = asyncio.Lock()
+        self.looks = 0  # in a row that found its contacts otherwise than last told
 
     def close(self) -> None:
         for line in (self.out, self.back):
@@ -47,9 +52,13 @@ class _Relay:
 class Outputs:
     """All outputs of a device. Nothing here raises for what hardware does."""
 
-    def __init__(self, tables: Mapping[str, OutputTable], pins: Pins | None = None) -> None:
-        """`pins` is None for the pins of this process. Nothing is touched before `start` or `drive`."""
+    def __init__(self, tables: Mapping[str, OutputTable], pins: Pins | None = None, moved: Moved | None = None) -> None:
+        """`pins` is None for the pins of this process. Nothing is touched before `start` or `drive`.
+
+        `moved` hears of contacts that move by themselves while `run` runs: the output, whether they are as ordered, and words.
+        """
         self._pins = pins
+        self._moved = moved
         self._relays = {name: _Relay(name, table) for name, table in tables.items()}
 
     async def start(self, on: Mapping[str, bool] | None = None) -> dict[str, tuple[bool, str]]:
@@ -74,6 +83,7 @@ class Outputs:
                     await asyncio.sleep(relay.table.read_back_after_s)
                     read_back = self._read(pins, relay)
                 ok, detail = _judge(relay, on, read_back)
+                relay.looks = 0
             except PinsError as error:
                 relay.close()
                 detail = f"outputs.{name}: not driven {_word(on)}: {error}. It is tried again until the pin answers"
@@ -83,10 +93,12 @@ class Outputs:
             return ok, detail
 
     async def run(self) -> None:
-        """This goes on until cancelled: it drives outputs again whose hardware was missing, to what they should be."""
+        """This goes on until cancelled: it drives outputs again whose hardware was missing, and watches the others' contacts."""
         wait_s = RETRY_S[0]
         while True:
             await asyncio.sleep(wait_s)
+            for relay in self._relays.values():
+                await self._watch(relay)
             missing = [relay for relay in self._relays.values() if not relay.state.driven]
             for relay in missing:
                 ok, detail = await self.drive(relay.name, relay.wanted)
@@ -94,6 +106,26 @@ class Outputs:
                     log.info("outputs.%s: the pin is back; %s", relay.name, detail)
             still = any(not relay.state.driven for relay in missing)
             wait_s = min(2 * wait_s, RETRY_S[1]) if still else RETRY_S[0]
+
+    async def _watch(self, relay: _Relay) -> None:
+        """This looks whether contacts are still as they were found when last driven, and tells where they are not, for good."""
+        async with relay.turn:
+            state = relay.state
+            if state.read_back is None:
+                return
+            try:
+                read_back = self._read(self._pins or choose(), relay)
+            except PinsError:
+                return  # what is not there says nothing of contacts; the next order opens it again
+            relay.looks = relay.looks + 1 if read_back is not state.read_back else 0
+            if relay.looks < LOOKS:
+                return
+            relay.looks = 0
+            ok, detail = _judge(relay, state.wanted, read_back, watched=True)
+            relay.state = OutputState(state.wanted, state.driven, read_back, ok, detail)
+        log.log(logging.INFO if ok else logging.WARNING, "outputs.%s moved by itself: %s", relay.name, detail)
+        if self._moved is not None:
+            self._moved(relay.name, ok, detail)
 
     async def release_all(self) -> dict[str, tuple[bool, str]]:
         """This drives every output to its fail state, for a clean stop. The pins stay driven until the process ends."""
@@ -131,15 +163,16 @@ class Outputs:
         return bool(relay.back.level()) != table.active_low
 
 
-def _judge(relay: _Relay, on: bool, read_back: bool | None) -> tuple[bool, str]:
+def _judge(relay: _Relay, on: bool, read_back: bool | None, watched: bool = False) -> tuple[bool, str]:
     table = relay.table
+    after = "" if watched else f"{table.read_back_after_s:g} s later "
+    reads = f"{after}pin {table.read_back} {'' if watched else 'still '}reads"
     if read_back is None:
         return True, f"pin {table.pin} driven {_word(on)}; nothing reads it back"
     if read_back == on:
         return True, f"pin {table.pin} driven {_word(on)}; pin {table.read_back} confirms"
     return False, (
-        f"outputs.{relay.name}: pin {table.pin} is driven {_word(on)}, but {table.read_back_after_s:g} s later "
-        f"pin {table.read_back} still reads {_word(read_back)}. "
+        f"outputs.{relay.name}: pin {table.pin} is driven {_word(on)}, but {reads} {_word(read_back)}. "
         "Look at the relay and its wiring: contacts may be welded, or the coil open"
     )
 
