@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from sickbay.core import excitation, gait, lone
+from sickbay.core import excitation, gait, lone, rhythm
 from sickbay.core.chart import TIMESCALES, Chart, SignalLearnt, white
 from sickbay.core.excitation import Follower
 from sickbay.core.flatline import stuck_rows
@@ -25,6 +25,7 @@ TRIPLETS = 435.0  # of 30 rows: three wild values among them may come by chance 
 NOISE_LEAST = 4.0  # an alarm for noise begins no nearer than this many times the usual mean squared step
 JOINT = 1.15  # an alarm of the part begins no nearer than this times the largest combined score in learning
 PRIOR_MOST = 1.3  # on a variance: what another operating point's wander may add
+WANDERS = 0.5  # share of wander above which a signal is looked at for a beat
 WANDERER = 0.9  # share of wander above which a signal's level at a start says nothing
 # How far back means and level reach, in rows: middle and slow EWMA, level. Few rows of learning show few independent values of what
 # reaches far back, so that its limit would come out wide: less learning, shorter reach.
@@ -181,6 +182,10 @@ def _in_motion(
         signal.wild = max(limit(aways, triplet), SPIKE * max(aways))
         signal.lone = lone.learn(column, triplet, min(signal.wild, signal.spike) * signal.scale)
     signal.low, signal.high = min(slows), max(slows)
+    if signal.wander > WANDERS and reach == 1.0:  # where days pass over it, a day is a season (season.py)
+        signal.beat, signal.beat_limit = rhythm.learn(
+            [(v - signal.centre) / signal.scale for v in column if v is not None]
+        )
     signal.swings = gait.swings(middles[:: gait.EVERY])
     signal.limits = [most * reach for most in signal.limits]
     signal.spike *= reach

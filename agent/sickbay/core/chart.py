@@ -8,6 +8,8 @@ from collections.abc import Sequence
 
 import msgspec
 
+from sickbay.core.rhythm import Rhythm
+
 FAST = 2.0 / 4.0  # EWMA of FAST_ROWS; the others are each signal's own: `SignalLearnt.spans`
 WANDERED_MOST = 9.0  # on the variance, while a level is held
 NOISE = 2.0 / 21.0  # EWMA of 20 rows of the squared step
@@ -75,6 +77,8 @@ class SignalLearnt(msgspec.Struct):
     wander: float = 0.0  # share of the slowest statistic's variance that white noise does not explain
     low: float = 0.0  # lowest and highest that the slow mean was
     high: float = 0.0
+    beat: int = 0  # rows of the beat at which it goes up and down by itself, 0: none; see rhythm.py
+    beat_limit: float = BOUNDLESS  # how far its mean may go from one beat to the next
     pace: float = BOUNDLESS  # fastest that the level may follow, per row
     spans: list[float] = msgspec.field(default_factory=lambda: [10.0, 40.0, 100.0])  # rows: middle and slow EWMA, level
     spike: float = BOUNDLESS  # a reading this far from the last ten is a spike
@@ -92,7 +96,7 @@ class Chart:
     __slots__ = (
         "blind", "burst", "centre", "constant", "drift", "fast", "g_fast", "g_jump", "g_middle", "g_noise", "g_slow",
         "held", "inverse", "k_level", "k_middle", "k_slow", "last", "leap", "level", "mark", "middle", "missing",
-        "noise", "noise_most", "old", "pace", "restless", "run", "score", "settling", "slow", "spike", "spiked",
+        "noise", "noise_most", "old", "pace", "restless", "rhythm", "run", "score", "settling", "slow", "spike", "spiked",
         "spikes", "stuck_rows", "told", "unrest", "wild", "z",
     )  # fmt: skip
 
@@ -104,6 +108,7 @@ class Chart:
         self.inverse = 1.0 / (learnt.scale if learnt.scale > 0.0 else max(abs(learnt.centre) * 0.01, 1e-6))
         self.g_jump, self.g_fast, self.g_middle, self.g_slow, self.g_noise = (1.0 / v for v in learnt.limits)
         self.k_middle, self.k_slow, self.k_level = gains(learnt.spans)
+        self.rhythm = Rhythm(learnt.beat, learnt.beat_limit) if learnt.beat else None
         self.drift = learnt.wander / DRIFT_ROWS
         self.pace = learnt.pace
         self.spike = learnt.spike
@@ -149,6 +154,8 @@ class Chart:
             if self.missing > GAP_ROWS:
                 self.fast = self.middle = self.slow = self.level
                 self.last = math.nan
+                if self.rhythm is not None:
+                    self.rhythm.rest()
             self.missing = 0
         self.z = z = (value - self.centre) * self.inverse
         change = z - self.last
@@ -218,6 +225,11 @@ class Chart:
         other = abs(fast - slow) * self.g_jump
         if other > score:
             score = other
+        rhythm = self.rhythm
+        if rhythm is not None:
+            other = rhythm.step(z)
+            if other > score:
+                score = other
         if not spiked and change == change:
             change *= change
             if change > self.noise_most:
@@ -292,6 +304,8 @@ class Chart:
         self.leap = self.spikes = self.z = self.score = 0.0
         self.run = self.burst = self.spiked = self.mark = 0
         self.unrest = 0
+        if self.rhythm is not None:
+            self.rhythm.rest()
 
     def settle(self) -> None:
         """This takes up anew a level that was held for long, unless the signal is farther off than it may have wandered."""

@@ -26,6 +26,7 @@ from sickbay.core.excitation import Follower
 from sickbay.core.fault import Entry, Memory
 from sickbay.core.gait import Gait
 from sickbay.core.habit import Habit
+from sickbay.core.halves import Halves
 from sickbay.core.levels import Levels
 from sickbay.core.lone import Lone
 from sickbay.core.news import Newness, News
@@ -34,6 +35,7 @@ from sickbay.core.quarantine import Record, State
 from sickbay.core.reading import Quality
 from sickbay.core.relation import Relation, Scatter
 from sickbay.core.residual import ResidualView
+from sickbay.core.rhythm import Rhythm
 from sickbay.core.season import Season
 from sickbay.core.settling import Settling
 from sickbay.core.slow import SlowView
@@ -46,11 +48,12 @@ from sickbay.core.wear import Wear
 
 UNREADABLE = (msgspec.MsgspecError, KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError)
 _VIEWS = (PartView, Chart, Gait, Lone, Settling, ResidualView, SlowView, Abrupt, Leaps, News, Newness, Season, Tail)
+_MEANS = (Halves, Rhythm)
 _OTHERS = (Afield, SignalChecks, Disagreement, Trend, Relations, Source, Parity, Scatter, Cycles, Levels, Wear)
 _RECORDS = (Entry, Record, TimeLeft, TriageState, Standing, Bar)
 _CYCLE = (Switch, Mode, Dwell, Known, Sign, Habit)
 _KINDS = (Learnt, SignalLearnt, Follower, Case, Overlay, Watched, Relation, *_CYCLE, *_RECORDS)
-_CLASSES: dict[str, type] = {c.__name__: c for c in (*_VIEWS, *_OTHERS)}
+_CLASSES: dict[str, type] = {c.__name__: c for c in (*_VIEWS, *_MEANS, *_OTHERS)}
 _STRUCTS: dict[str, type[msgspec.Struct]] = {c.__name__: c for c in _KINDS}
 _ENUMS: dict[str, type[Enum]] = {c.__name__: c for c in (Memory, State, Quality)}
 

@@ -13,19 +13,22 @@ CLIP = 6.0  # mean deviations: a spike must not decide
 GAIN = 0.25  # of a slot's usual, a period
 
 
-def find(values: Sequence[float]) -> int:
-    """This returns the period in rows, 0 where there is none: the highest autocorrelation past its first zero crossing."""
+def find(values: Sequence[float], periods: float = PERIODS_LEAST, explains: float = EXPLAINS) -> int:
+    """This returns the period in rows, 0 where there is none: the highest autocorrelation past its first zero crossing.
+
+    `values` must hold so many of it, and a stretch explain so much of the one a period later.
+    """
     stride = max(1, math.ceil(len(values) / SEARCH_ROWS))
     coarse = _centred([math.fsum(values[i : i + stride]) / stride for i in range(0, len(values) - stride + 1, stride)])
-    best, strength, crossed = 0, EXPLAINS, False
-    for lag in range(1, int(len(coarse) / PERIODS_LEAST) + 1):
+    best, strength, crossed = 0, explains, False
+    for lag in range(1, int(len(coarse) / periods) + 1):
         rho = _correlation(coarse, lag)
         crossed = crossed or rho < 0.0
         if crossed and rho > strength:
             best, strength = lag, rho
     if best and stride > 1:
         fine = _centred(values)
-        near = range((best - 1) * stride + 1, min((best + 1) * stride, int(len(fine) / PERIODS_LEAST)) + 1)
+        near = range((best - 1) * stride + 1, min((best + 1) * stride, int(len(fine) / periods)) + 1)
         best = max(near, key=lambda lag: _correlation(fine, lag), default=0)
     return best if SLOTS_LEAST <= best <= SLOTS_MOST else 0
 
