@@ -96,3 +96,9 @@ def test_its_twin_knows_better() -> None:
     volts = Witness("volts", 5.0, "volts is 0.8 below its normal", twin_agrees=False, roams=True)
     found = part_anomaly("charging", [volts, Witness("speed", 0.1, "")], True, [], 2)
     assert (found.layer, found.target) == ("sensor", "volts")
+
+
+def test_what_roams_together_with_other_parts_is_no_part_of_its_own() -> None:
+    """A heater that was given more to do warmed the cooler with it, and was told as a part that had failed."""
+    block = Witness("block", 5.0, "block is 5 above its normal", roams=True)
+    assert part_anomaly("heater", [block], True, ["fan"], 4, common=True).layer == "unknown"

@@ -2,10 +2,10 @@
 
 import msgspec
 
-from sickbay.core import aftermath, casework, marks, peers, telling
+from sickbay.core import aftermath, casework, marks, peers, telling, together
 from sickbay.core.case import Case
 from sickbay.core.channel import PartRow
-from sickbay.core.diagnosis import ACCUSED, part_anomaly
+from sickbay.core.diagnosis import ACCUSED, Finding, part_anomaly
 from sickbay.core.equipment import Part
 from sickbay.core.fault import Result
 from sickbay.core.ward import Ward
@@ -16,7 +16,9 @@ RECHECK_ROWS = 10  # how often an unknown cause is looked at again while the ala
 ABRUPT, ABRUPT_ROWS = 4.0, 3  # limits that an alarm must reach within its first rows to count as abrupt
 LEADS = 4.0  # times the score of all others: that part broke, and they only feel it
 SLIGHT = 4.0  # limits that a slow shift of one signal alone must reach to be told, where it is less than ...
-PATIENT_MS = 3_600_000  # for which such a shift of what wanders is not told in a part that is not essential
+PATIENT_MS = (
+    3_600_000  # for which such a shift of what wanders is not told, nor what parts do together, where none is essential
+)
 SLOW = ("middle", "slow")  # its timescales
 FAINT = 1.5  # limits that signals reach only together: below, there is nothing to tell anybody
 NOBODYS = ("unknown", "surroundings")  # layers without a culprit ...
@@ -136,8 +138,11 @@ def _diagnose(ward: Ward, row: PartRow) -> None:
     if finding.layer == "unknown" and slow:
         finding = msgspec.structs.replace(finding, symptom_of=_told_already(ward, row))
         row.common = row.common or finding.symptom_of is not None
-    early = finding.layer == "part" and _too_early(ward, row, len(others), leads, waited)
-    early = early or _faint(row) or _too_slight(ward, row, finding.layer)
+    alike = together.moved_alike(ward, row)
+    finding = alike or finding
+    early = alike is not None and ward.now_ms - row.alarm_ms < ELSEWHERE_MS
+    early = early or (finding.layer == "part" and _too_early(ward, row, len(others), leads, waited))
+    early = early or _faint(row) or _too_slight(ward, row, finding)
     early = early or (finding.class_ == "shift" and peers.goes_astray(ward, finding.target))
     early = early or (finding.layer == "surroundings" and _one_leads(row, others)) or _may_have_stepped(ward, row)
     early = early or (finding.layer != "part" and _goes_home(row))
@@ -176,15 +181,21 @@ def _told_already(ward: Ward, row: PartRow) -> str | None:
     return None
 
 
-def _too_slight(ward: Ward, row: PartRow, layer: str) -> bool:
-    """This returns whether what nobody knows the cause of is too little to be told yet, or much of the unit is elsewhere."""
-    if layer not in NOBODYS:
+def _too_slight(ward: Ward, row: PartRow, finding: Finding) -> bool:
+    """This returns whether what nobody knows the cause of is too little to be told yet, or much of the unit is elsewhere.
+
+    What several parts do together, and slowly, is a new load or the weather more often than not: an hour tells.
+    """
+    if finding.layer not in NOBODYS:
         return False
-    slight = not row.abrupt and row.view.score < CLEARLY and not row.view.any_hinted()
-    lately = ward.now_ms - row.alarm_ms < ELSEWHERE_MS
+    lasts_ms = ward.now_ms - row.alarm_ms
+    lately = lasts_ms < ELSEWHERE_MS
     if lately and _in_interlude(ward, row.alarm_ms):
         return True
-    return slight or (layer == "unknown" and lately and _was_elsewhere(ward, row))
+    if row.common and finding.symptom_of is None and lasts_ms < PATIENT_MS:
+        return True
+    slight = not row.abrupt and row.view.score < CLEARLY and not row.view.any_hinted()
+    return slight or (finding.layer == "unknown" and lately and _was_elsewhere(ward, row))
 
 
 def _was_elsewhere(ward: Ward, row: PartRow) -> bool:

@@ -97,7 +97,7 @@ def _alone(
     if one.relation == "part":
         more = (*says, "no single sensor's error explains the relations that are broken")
         return Finding("part", part, "anomaly", more, calm, settled=waited)
-    if one.roams and not one.coarse and one.twin_agrees is not False:
+    if one.roams and not one.coarse and not common and one.twin_agrees is not False:
         roams = (*says, "it goes up and down as it never did, smoothly: so does no sensor's error")
         return Finding("part", part, "anomaly", roams, calm, settled=waited)
     if one.twin_agrees is False:

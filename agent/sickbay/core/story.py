@@ -37,6 +37,13 @@ def afield(name: str, edges: tuple[float, float, float], unit: str) -> str:
     return f"{name} is about {slow:.4g}{unit}; it was never {never}{unit} while it was learnt, and the other parts are as they were"
 
 
+def alike(moved: dict[str, float], unit: str) -> str:
+    """This returns that all signals of one unit have left their normal the same way, by so much each."""
+    way = "above" if min(moved.values()) > 0.0 else "below"
+    each = ", ".join(f"{name} {abs(far):.3g}" for name, far in moved.items())
+    return f"all that is measured in {unit} is {way} where it was while it was learnt: {each} {unit}"
+
+
 def mark(found: dict[str, Any], class_: str, unit: str) -> str:
     """This returns the words for a fault with a sensor's own signature."""
     if class_ == "stuck" and not found.get("learning"):
