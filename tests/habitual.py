@@ -13,10 +13,10 @@ WELL = [False] * SIGNALS
 class Unit:
     """A machine whose levels follow weather, load and frost, each level by its own weights, and a little noise."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, noise: float = 0.05) -> None:
         self.chance = random.Random(f"habit {seed}")
         self.weights = [[self.chance.gauss(0, 1) for _ in OF] for _ in range(3)]
-        self.number = 0
+        self.number, self.noise = 0, noise
         self.weather = self.load = 0.0
 
     def cycle(self, weather: float = 0.0, frost: float = 0.0) -> list[float]:
@@ -26,6 +26,8 @@ class Unit:
         iced = (self.number % EVERY) / EVERY + frost
         along = (self.weather + weather, self.load, iced)
         return [
-            20.0 + sum(a * row[k] for a, row in zip(along, self.weights, strict=True)) + self.chance.gauss(0, 0.05)
+            20.0
+            + sum(a * row[k] for a, row in zip(along, self.weights, strict=True))
+            + self.chance.gauss(0, self.noise)
             for k in range(len(OF))
         ]

@@ -132,7 +132,7 @@ class Switch(msgspec.Struct):
 class Sign(msgspec.Struct):
     """One thing that does not go as it did. `kind` says what; the numbers are for words."""
 
-    kind: str  # stands | together | missed | still | stepped | worn | aside
+    kind: str  # stands | together | missed | still | stepped | worn | aside | asked
     signal: int  # who shows it
     switch: int = -1  # index among the switches
     state: bool = False

@@ -1,5 +1,6 @@
 """This follows a unit's cycles (cycle.py) and says what no longer goes as it did: what stands, does not follow, or has stepped."""
 
+import math
 from collections.abc import Sequence
 
 import msgspec
@@ -29,7 +30,7 @@ class Cycles:
 
     __slots__ = (
         "every_ms", "held", "high", "interlude", "kin", "known", "last_ms", "learn_rows", "levels", "low", "master", "missed",
-        "parts", "rows", "signals", "switches", "times", "twins",
+        "off_ms", "parts", "rows", "signals", "switches", "times", "twins",
     )  # fmt: skip
 
     def __init__(self, parts: Sequence[Sequence[int]], twins: Sequence[Sequence[int]], learn_rows: int) -> None:
@@ -51,6 +52,7 @@ class Cycles:
         self.last_ms = 0
         self.missed: dict[str, int] = {}  # dwells in a row
         self.interlude = (0, 0)  # the last: from when until when
+        self.off_ms = 0  # the last off-time of the first switch
         self.levels = Levels(parts, twins)
 
     def step(self, row: Row, at_ms: int, masked: Sequence[bool], blind: Sequence[bool]) -> None:
@@ -88,7 +90,8 @@ class Cycles:
         well = [False] * n
         for each, at in zip(rows, times, strict=True) if self.switches else ():
             self._follow(each, at, well, well, learns=True)
-        self.levels.wear.learnt(self.levels.widths, [cycle.hardly_moves(rows, j) for j in range(n)])
+        first = self.switches[0].signal if self.switches else -1
+        self.levels.wear.learnt(first, self.levels.widths, [cycle.hardly_moves(rows, j) for j in range(n)])
         if self.switches and min(self.switches[0].off.dwells, self.switches[0].on.dwells) >= CYCLES_LEAST:
             self.master = 0
 
@@ -226,8 +229,11 @@ class Cycles:
             self.levels.interlude(learns)
         if k == 0 and not self._disturbed(dwell):
             cycle.remember(mode, dwell)
-            if state and (learns or self.master == 0):
-                self.levels.wears(switch, dwell, blind, learns, quiet=not self.held)
+            if not state:
+                self.off_ms = lasted_ms
+            elif learns or self.master == 0:
+                work = math.log(lasted_ms / self.off_ms) if self.off_ms else None
+                self.levels.wears(switch, dwell, blind, learns, quiet=not self.held, work=work)
 
     def _disturbed(self, dwell: Dwell) -> bool:
         """This returns whether an interlude of another switch fell into a dwell."""

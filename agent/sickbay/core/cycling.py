@@ -8,7 +8,13 @@ from sickbay.core.ward import Union, Ward
 
 CLASS_OF = {"stepped": "step", "still": "stuck"}  # of a sensor's own signs; all others are a part's
 CYCLE = "cycle"
-STAYS = ("stepped", "worn", "aside")  # signs that only their opposite ends: a person's word does too
+STAYS = (
+    "stepped",
+    "worn",
+    "aside",
+    "asked",
+    "asked still",
+)  # signs that only their opposite ends: a person's word does too
 
 
 def follow(ward: Ward) -> None:
@@ -43,7 +49,9 @@ def _tell(ward: Ward, union: Union, key: str, sign: Sign) -> None:
         finding = Finding("sensor", name, CLASS_OF[sign.kind], (_words(union, sign),))
     else:
         part = channel.rows[0][0].part.name
-        finding = Finding("part", part, CYCLE, (_words(union, sign),))
+        # It may be the sensor: what it costs to serve it grows with an hour's doors too.
+        layer, doubt = ("unknown", (f"it may be {name} itself that drifts",)) if sign.kind == "asked" else ("part", ())
+        finding = Finding(layer, part, CYCLE, (_words(union, sign),), doubt)
         unknown = ward.triage.open_case((part, "anomaly"))
         if unknown is not None and unknown.layer == "unknown" and ward.triage.open_case((part, CYCLE)) is None:
             casework.rename(ward, unknown, finding)
@@ -81,6 +89,11 @@ def _words(union: Union, sign: Sign) -> str:
         return (
             f"{name} went from {_value(union, sign.signal, sign.usual)} to {_value(union, sign.signal, sign.value)}, on average, "
             f"from one cycle of {switch} to the next, and nothing else changed"
+        )
+    if sign.kind.startswith("asked"):
+        return (
+            f"{name} ends at {_value(union, sign.signal, sign.value)} each time {switch} was high, where weather and load would "
+            f"make it {_value(union, sign.signal, sign.usual)}, and {switch} is high for more of the time than they explain"
         )
     if sign.kind == "aside":
         return (

@@ -109,6 +109,15 @@ def aside(habit: Habit, latest: Sequence[Levels], twins: Sequence[Sequence[int]]
     )
 
 
+def without(
+    habit: Habit, latest: Sequence[Levels], signal: int, twins: Sequence[Sequence[int]], ill: Sequence[bool]
+) -> dict[int, float]:
+    """This returns what the latest cycles show by level, each in its own limit, where one signal says nothing."""
+    kept = _kept(habit, {signal, *twins[signal], *(other for other in habit.of if ill[other])})
+    left = _middle(habit, [_scaled(habit, levels) for levels in latest], kept)
+    return {habit.asked[k]: r / habit.limits[k] for k, r in zip(kept, left, strict=True)}
+
+
 def _scaled(habit: Habit, levels: Levels) -> list[float]:
     return [(levels[k] - m) / s for k, m, s in zip(habit.asked, habit.middle, habit.spread, strict=True)]
 

@@ -123,14 +123,16 @@ class Levels:
         edge = HOME * (mode.highest[j] - mode.lowest[j])
         return mode.lowest[j] - edge <= mean <= mode.highest[j] + edge
 
-    def wears(self, switch: Switch, dwell: Dwell, blind: Sequence[bool], learns: bool, quiet: bool) -> None:
+    def wears(
+        self, switch: Switch, dwell: Dwell, blind: Sequence[bool], learns: bool, quiet: bool, work: float | None
+    ) -> None:
         """This looks at where an on-time ends and how far both modes are apart, each the median of five cycles.
 
         A thermostat ends it at the same temperature whatever the weather, so that what else is off then is the machine's own. What
-        a thaw takes away again was frost, and no wear. `quiet`: nothing else goes otherwise in the unit's cycles.
+        a thaw takes away again was frost, and no wear. `quiet`: nothing else goes otherwise; `work`: as in Wear.
         """
         far, deep = [0.0] * self.signals, [0.0] * self.signals
-        row: list[float | None] = [None] * (2 * self.signals)
+        row: list[float | None] = [*([None] * (2 * self.signals)), work]
         for j in range(self.signals):
             on, off, end = switch.on.means[j], switch.off.means[j], dwell.last[j]
             if not on or not off or end is None:
@@ -144,6 +146,8 @@ class Levels:
             return
         self.wear.judge(row, blind, quiet, self.held)
         self.since += 1
+        if self.since < LATEST_LEAST:
+            return  # what went astray before a thaw does until more is known
         self.ratios = ratios = [max(abs(a), abs(b)) for a, b in zip(far, deep, strict=True)]
         first = max(range(self.signals), key=lambda j: ratios[j])
         others = [ratios[j] for j in range(self.signals) if j != first and j not in self.twins[first]]
@@ -157,7 +161,8 @@ class Levels:
         if ratios[first] < WORN or max(others, default=0.0) < WORN_TOO or self.since < CYCLES_WORN:
             return
         thawed = self.worn_before or not self.thaws
-        if thawed and "worn" not in self.held and "aside" not in self.held:
+        # What a leaking seal lets in freezes to the coil: that is no other wear.
+        if thawed and not {"worn", "aside", "asked"} & self.held.keys():
             order = self._who_wears(ratios, deep)
             if order:
                 most = max(self.parts[order[0]], key=lambda j: abs(deep[j]))

@@ -84,7 +84,7 @@ def goes_astray(ward: Ward, name: str) -> bool:
     union = ward.union
     if union is None or name not in union.numbers:
         return False
-    part_ill = any(c.class_ == "cycle" and c.is_failing for c in ward.triage.open_cases())
+    part_ill = any(c.class_ == "cycle" and c.layer == "part" and c.is_failing for c in ward.triage.open_cases())
     return part_ill or union.cycles.levels.astray(union.numbers[name])
 
 

@@ -33,7 +33,7 @@ def _is_root(ward: Ward, case: Case, finding: Finding) -> bool:
         return case.is_failing  # a sensor known to be ill explains all else that it does
     if case.class_ == "garbage" and finding.class_ == "unplugged":
         return case.is_failing and only_mute(ward, case, finding.target)
-    if case.class_ == "cycle" and case.is_failing and _strays(ward, case, finding):
+    if case.class_ == "cycle" and case.layer == "part" and case.is_failing and _strays(ward, case, finding):
         return True
     if case.layer == "line" and (
         finding.class_ == "silent" or (case.is_failing and finding.class_ in LINE_SYMPTOMS.get(case.class_, ()))
