@@ -1,8 +1,10 @@
 """What a line does to a device: garbage, a loose plug, a line that repeats itself. Never a sensor's fault, and told once."""
 
 import msgspec
+import pytest
 
 from plants import BORN, LEARN, Ailment, Journey, Values, becomes, equipment, falls_silent, rows
+from sickbay.core import alarms
 from sickbay.core.equipment import Equipment, Part, Policy, Signal
 from sickbay.core.node import Node
 from sickbay.core.reading import LineState, Reading
@@ -288,6 +290,23 @@ def test_signals_that_take_turns_in_saying_the_impossible_are_one_fault_of_their
     j.run(rows(range(ILL + 60, ILL + 120)))
     assert j.story() == [("opened", "rig", "nonsense"), ("closed", "rig", "nonsense")]
     assert not j.node.ward.triage.open_cases()
+
+
+@pytest.mark.parametrize("nonsense", [False, True])
+def test_while_a_line_is_known_for_nonsense_no_part_on_it_is_diagnosed(nonsense: bool) -> None:
+    """What a gateway with bad memory did to a part's numbers before it was known is no part's fault."""
+    ails = (becomes("tach", 400.0, ILL), becomes("outlet", 90.0, ILL))
+    j = Journey(bounded()).run(rows(range(ILL)))
+    ward = j.node.ward
+    row, second = ward.rows["fan"], ILL
+    while not row.view.alarm:
+        j.run(rows(range(second, second + 1), *ails))
+        second += 1
+    assert ward.triage.open_case(("fan", "anomaly")) is None
+    row.members[0].source.nonsense = nonsense
+    for _ in range(20):
+        alarms.follow(ward, row)
+    assert (ward.triage.open_case(("fan", "anomaly")) is None) is nonsense
 
 
 def test_sensors_that_stay_out_of_range_together_are_not_their_line() -> None:

@@ -2,9 +2,10 @@
 
 import pytest
 
-from plants import BORN, NORMAL, Journey, Values, drifts, falls_silent, rows, shifts
-from sickbay.core import casework
-from sickbay.core.diagnosis import Finding
+from plants import BORN, NORMAL, Journey, Values, drifts, equipment, falls_silent, rows, shifts
+from sickbay.core import casework, telling
+from sickbay.core.diagnosis import Finding, Witness
+from sickbay.core.equipment import Mode
 from sickbay.core.fault import Result
 
 ILL = BORN + 50
@@ -36,6 +37,21 @@ def test_a_sensor_that_shows_another_fault_while_its_ticket_is_open_goes_on_in_i
     assert opened(j) == [("outlet", "sensor")]
     (ticket,) = [c for c in j.node.ward.triage.open_cases() if c.overlay.suppressed_by is None]
     assert ticket.class_ == "sentinel" and ticket.id == j.told()[0].fault_id
+
+
+def test_a_burst_of_a_sensor_known_for_its_noise_says_nothing_of_its_part() -> None:
+    """Noise moves quick means, too: while its ticket is open that is no news. What moves a slower one is."""
+    j = Journey(equipment(fan=Mode.PASSIVE)).run(rows(range(ILL)))
+    ward = j.node.ward
+    casework.judge(ward, "tach", "noise", Result.FAILED, Finding("sensor", "tach", "noise", ("tach is noisy",)))
+    j.run(rows(range(ILL, ILL + 2), shifts("tach", -150.0, ILL)))
+
+    def tach() -> Witness:
+        return next(w for w in telling.witnesses(ward, ward.rows["fan"]) if w.signal == "tach")
+
+    assert tach().blame >= 1.0 and tach().ill
+    j.run(rows(range(ILL + 2, ILL + 60), shifts("tach", -150.0, ILL)))
+    assert tach().blame >= 1.0 and not tach().ill
 
 
 def test_what_comes_back_after_its_ticket_closed_keeps_the_next_one_for_longer() -> None:

@@ -118,7 +118,8 @@ def _may_have_stepped(ward: Ward, row: PartRow) -> bool:
 
 
 def _diagnose(ward: Ward, row: PartRow) -> None:
-    doubted = any(c.source.in_doubt(ward.now_ms) for c in row.members)  # it may be what carries them
+    # It may be what carries them, or is known to be.
+    doubted = any(c.source.nonsense or c.source.in_doubt(ward.now_ms) for c in row.members)
     if doubted or _swayed(ward, row) or _thaws(ward, row) or _held_back(ward, row):
         row.settled = False
         return

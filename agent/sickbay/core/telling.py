@@ -10,6 +10,8 @@ from sickbay.core.fault import Entry
 from sickbay.core.ward import Ward
 
 FOLLOWS = 0.5  # of what a signal does: a twin that does so much says the same
+RESTLESS = ("noise", "spikes")  # classes of a sensor that says too much: that moves its ...
+QUICK = ("jump", "fast", "noise")  # ... quick means, and no slower ones
 FRESH_ROWS = 60  # of an alarm: a leap that comes later is no sensor's beginning
 
 
@@ -28,6 +30,8 @@ def witnesses(ward: Ward, row: PartRow) -> list[Witness]:
     }
     masked = [c.masked for c in row.members]
     apart = peers.out_of_step(ward)
+    # Noise comes in bursts: what its ticket is open for explains the next one too.
+    restless = {c.target for c in ward.triage.open_cases() if c.layer == "sensor" and c.class_ in RESTLESS}
     out: list[Witness] = []
     for i, channel in enumerate(row.members):
         if channel.masked:
@@ -35,6 +39,7 @@ def witnesses(ward: Ward, row: PartRow) -> list[Witness]:
         found = row.view.explain(i)
         words = story.deviation(found, channel.spec.unit)
         ill = i in ill_now or channel.spec.name in apart or bool(channel.failing) or channel.silent
+        ill = ill or (found.get("timescale") in QUICK and channel.spec.name in restless)
         denied, coarse = None, False
         relation = peers.verdict(ward, channel) if row.view.hinted(i) else None
         if blame[i] >= 1.0:
