@@ -192,3 +192,20 @@ def test_nothing_is_stuck_where_the_others_stand_too_or_are_elsewhere() -> None:
     assert not unit([stops], ILL + 2400)[0].standing
     assert not unit([drives_off], ILL + 2400)[0].standing
     assert list(unit([hangs], ILL + 2400)[0].standing) == [0]
+
+
+def test_what_was_not_heard_for_long_did_not_stand() -> None:
+    """A line said one row for 20 minutes; who said the same as before when it was well again, by chance, was masked."""
+
+    def is_not_heard(second: int, values: Values) -> None:
+        hangs(second, values)
+        if second >= ILL + 20:
+            values["coolant"] = None
+
+    def is_heard_again(second: int, values: Values) -> None:
+        hangs(second, values)
+        if ILL + 20 <= second < ILL + 2390:
+            values["coolant"] = None
+
+    assert not unit([is_not_heard], ILL + 2400)[0].standing
+    assert not unit([is_heard_again], ILL + 2400)[0].standing

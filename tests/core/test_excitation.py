@@ -3,8 +3,10 @@
 import math
 import random
 
+from sickbay.core import excitation
 from sickbay.core.anomaly import PartView
 from sickbay.core.equipment import Signal
+from sickbay.core.excitation import Follower
 
 LEARN = 400
 SIGNALS = [Signal(n, "rig") for n in ("load", "coolant", "oil", "baro")]
@@ -74,3 +76,22 @@ def test_a_peer_that_is_odd_alone_is_no_witness() -> None:
         values[0] = 50.0 + 200.0
         view.step(values, t * 1000)
         assert (1, "stuck") not in view.sensor_faults
+
+
+def test_what_says_the_same_after_a_long_silence_did_not_stand_still() -> None:
+    """A logger repeated one row for 20 minutes; the next that it said was, of one signal, the same by chance: it was masked."""
+    pair = [Follower(0, 1, least=2.0)]
+    for t in range(30):
+        assert excitation.step(pair, (80.0, 50.0 + 0.01 * t)) == []
+    for peer in (50.0, 60.0):
+        assert excitation.step(pair, (80.0, peer)) == []
+    for _ in range(excitation.ROWS):
+        excitation.step(pair, (80.0, 60.0))
+    assert excitation.step(pair, (80.0, 60.0)) == [0]
+    for _ in range(excitation.GAP_ROWS):
+        assert excitation.step(pair, (None, 60.0)) == []
+    assert excitation.step(pair, (80.0, 60.0)) == [0], "a short gap clears nobody"
+    for _ in range(excitation.GAP_ROWS + 1):
+        excitation.step(pair, (None, 60.0))
+    for _ in range(3 * excitation.ROWS):
+        assert excitation.step(pair, (80.0, 60.0)) == []

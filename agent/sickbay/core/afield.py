@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 SPANS = (10, 40, 160)  # rows of the means; what a machine is driven to shows in the longest
 EDGE = 0.05  # of what a mean was in learning, or a smallest step of the signal: how far out it still counts as within
+GAP_ROWS = 20  # without a signal, after which nobody knows whether it stood
 STILL = 0.02  # of a value: the step of what never moved
 PEERS_LEAST = 2  # signals of other parts: fewer say little of where the unit is
 ROWS = 60  # beyond, with the unit where it was, before it counts
@@ -33,7 +34,7 @@ class Afield:
 
     __slots__ = (
         "above", "apart", "below", "changes", "counts", "found", "free", "high", "last", "learn_rows", "longest", "low", "means",
-        "nearest", "out", "rows", "runs", "stale", "standing", "stays", "steps",
+        "missing", "nearest", "out", "rows", "runs", "stale", "standing", "stays", "steps",
     )  # fmt: skip
 
     def __init__(self, apart: list[list[int]], learn_rows: int) -> None:
@@ -46,6 +47,7 @@ class Afield:
         self.high: list[float] = []
         self.below: list[float] = []  # the same with their edges, once learnt
         self.above: list[float] = []
+        self.missing = [0] * n  # rows since each was last heard
         self.steps = [math.inf] * n  # smallest step of each
         self.last: list[float | None] = [None] * n
         self.changes = [0] * n  # of each in learning
@@ -93,7 +95,11 @@ class Afield:
         learns, last, runs = self.rows < self.learn_rows, self.last, self.runs
         for i, value in enumerate(row):
             if value is None:
+                self.missing[i] += 1
+                if self.missing[i] > GAP_ROWS:
+                    last[i], runs[i], self.stays[i] = None, 0, 0
                 continue
+            self.missing[i] = 0
             before = last[i]
             if value == before:
                 runs[i] += 1

@@ -17,6 +17,7 @@ STEPS = 4.0  # of its own, that a signal should have made
 MARGIN = 2.0  # times the farthest that the peer ever went under a standing signal in learning
 ROWS = 12  # for which the peer must stay out there
 SMOOTH = 2.0 / 6.0  # EWMA of 5 rows on the peer: its noise is no excitation
+GAP_ROWS = 20  # without the signal, after which nothing is known of what moved meanwhile
 SIGNALS_MAX = 24  # of a part: every pair is looked at when learning ends
 
 Row = Sequence[float | None]
@@ -32,9 +33,9 @@ class Follower(msgspec.Struct):
     smooth: float | None = None  # of the peer, now
     start: float = 0.0  # of the peer, when the signal last moved
     out_rows: int = 0  # rows for which the peer has been farther than `least`
-    lenient: bool = (
-        False  # `least` grows when the signal moves on by itself: two weeks do not show what may part the two
-    )
+    # `least` grows when the signal moves on by itself: two weeks do not show what may part the two.
+    lenient: bool = False
+    missing: int = 0  # rows since the signal was last heard
 
     def afresh(self) -> "Follower":
         """This returns the same pair before its first reading."""
@@ -58,7 +59,11 @@ def step(followers: Sequence[Follower], row: Row) -> list[int]:
         if peer is not None:
             f.smooth = peer if f.smooth is None else f.smooth + SMOOTH * (peer - f.smooth)
         if value is None or f.smooth is None:
+            f.missing += 1
             continue
+        if f.missing > GAP_ROWS:
+            f.value, f.out_rows = None, 0  # what it says now it may have reached by any way
+        f.missing = 0
         if value != f.value:
             if f.lenient and f.out_rows >= ROWS:
                 f.least = min(2.0 * f.least, max(f.least, MARGIN * abs(f.smooth - f.start)))
