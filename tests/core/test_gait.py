@@ -55,12 +55,18 @@ def sags(s: int, volts: float, _: random.Random) -> float:
     return volts - 0.8 + 0.6 * math.sin(s / 37.0)
 
 
+def slips(s: int, volts: float, _: random.Random) -> float:
+    """The voltage leaps as the car stops and goes, and between it sinks and climbs."""
+    road, since = (s // 40) % 2, s % 40
+    return volts - 1.5 + (0.1 + 0.01 * since) * (1.0 if road else -1.0)
+
+
 def settles(s: int, volts: float, _: random.Random) -> float:
     return volts + 2.0 * (1.0 - math.exp(-s / 300.0))
 
 
 @pytest.mark.parametrize("error", [bias, drift, fifth, noise, stuck, hums])
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(6))
 def test_no_error_of_a_sensor_looks_like_a_machine_that_goes_up_and_down(error: Error, seed: int) -> None:
     """Whoever is sent to the alternator for a voltmeter's fault does not come twice."""
     assert not after(error, seed).roams(0)
@@ -71,6 +77,12 @@ def test_no_error_of_a_sensor_looks_like_a_machine_that_goes_up_and_down(error: 
 def test_a_signal_that_moves_as_it_never_did_tells_of_the_machine(process: Error, seed: int) -> None:
     """A belt that slips at idle, a coolant that warms ever more slowly: no sensor adds that to what it measures."""
     assert after(process, seed).roams(0)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_leaps_every_forty_rows_is_told_by_how_it_goes_on_between(seed: int) -> None:
+    """The voltage over a slipping belt leaps as the car stops and goes; the calm between two leaps is short. Within 400 rows."""
+    assert after(slips, seed, 400).roams(0)
 
 
 def test_a_healthy_signal_never_does() -> None:

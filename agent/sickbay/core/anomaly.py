@@ -231,8 +231,10 @@ class PartView(Sighting):
         for gait, chart, signal in zip(self._gaits, self._charts, learnt.signals, strict=True):
             if signal.swings:
                 wild = chart.spiked > 0 or chart.noise > THROWN * signal.usual[-1]
-                thrown = wild or chart.leap > LEAPT_LATELY
-                gait.step(chart.middle, chart.noise, thrown, self.alarm, signal.swings)
+                leapt = chart.leap > LEAPT_LATELY
+                gait.step(
+                    chart.middle, None if leapt else chart.z, chart.noise, wild or leapt, self.alarm, signal.swings
+                )
 
     def question(self) -> tuple[float, ...]:
         """This returns the last row standardised, for the part's model; 0.0 where a reading is missing."""
