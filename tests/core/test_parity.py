@@ -40,15 +40,18 @@ def rightly(culprit: int, *ailing: Ailing, least: int, wrong_most: int = 0) -> N
     assert all(first == 0 or first >= ILL for _, first in said), said
 
 
-@pytest.mark.parametrize("culprit", [A, C, Y])
-def test_a_bias_is_blamed_on_the_sensor_that_has_it(culprit: int) -> None:
-    """Not on those that lean on it: a breaks its own relation and those of c and y. Measured: 9, 10 and 8 of 10 units."""
-    rightly(culprit, off(culprit, ILL, bias=4.0), least=8)
+@pytest.mark.parametrize(("culprit", "least"), [(A, 10), (C, 9), (Y, 8)])
+def test_a_bias_is_blamed_on_the_sensor_that_has_it(culprit: int, least: int) -> None:
+    """Not on those that lean on it: a breaks its own relation and those of c and y. Measured: 10, 10 and 9 of 10 units.
+
+    Of a nine, and one doubt, where what another's error leaves unexplained is not held against it.
+    """
+    rightly(culprit, off(culprit, ILL, bias=4.0), least=least)
 
 
-@pytest.mark.parametrize("culprit", [A, C, Y])
-def test_a_drift_is_blamed_on_the_sensor_that_has_it(culprit: int) -> None:
-    rightly(culprit, off(culprit, ILL, drift=0.01), least=8)
+@pytest.mark.parametrize(("culprit", "least"), [(A, 10), (C, 8), (Y, 8)])
+def test_a_drift_is_blamed_on_the_sensor_that_has_it(culprit: int, least: int) -> None:
+    rightly(culprit, off(culprit, ILL, drift=0.01), least=least)
 
 
 @pytest.mark.parametrize(("culprit", "about"), [(A, 20.0), (C, 10.0), (Y, 5.0)])

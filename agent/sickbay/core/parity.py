@@ -35,6 +35,9 @@ GROWS = 200.0  # rows in which a limit at most grows by its own size, while all 
 SWINGS = 0.5  # of a signal's own movement between 10 and 40 rows: more must not stay unexplained
 ONE = 0.8  # of what is broken must be explained by one sensor
 AHEAD = 0.15  # of the same, before another sensor
+# What a sensor's error may leave unexplained, in squares: times each relation's most in calibration, or times what the best leaves.
+# The same share of what is broken is nothing where little is, and far too much where much is.
+LEFT = 4.0
 JUROR = 0.45  # of its limit: what a juror reaches only where its own signal errs (in calibration 1 / LIMIT, 0.29, was the most)
 PEAK_FADE = 0.995  # of a juror's peak a row
 _FAST, _MIDDLE, _SLOW = SMOOTH
@@ -379,13 +382,14 @@ class Parity:
                 shares.append((dot * dot / (against * power), s))
         shares.sort(reverse=True)
         best = shares[0][0] if shares else 0.0
-        near = [s for share, s in shares if best >= ONE and share >= best - AHEAD]
+        left = max((1.0 - best) * power, len(asked)) * LEFT
+        near = [s for share, s in shares if best >= ONE and share >= best - AHEAD and (1.0 - share) * power <= left]
         known = [s for s in near if s in hidden]
         if len(near) < 2 or known:
             near = known or near
             return (near[0] if near else -1), False
-        left = [s for s in near if s in self.strays]
-        if len(left) == 1:
-            return left[0], False
+        away = [s for s in near if s in self.strays]
+        if len(away) == 1:
+            return away[0], False
         odd = [e.relation.signal for e in self.jurors if e.relation.signal in near and e.peak >= JUROR]
         return (odd[0], False) if len(odd) == 1 else (-1, not odd)
