@@ -32,7 +32,7 @@ def follow(ward: Ward, row: PartRow) -> None:
     name = row.part.name
     if not row.view.alarm:
         row.alarm_rows = 0
-        row.settled = row.abrupt = row.common = False
+        row.settled = row.abrupt = row.common = row.handled = False
         aftermath.forget(row)
         row.view.keep(False)
         casework.judge(ward, name, "anomaly", Result.PASSED)
@@ -117,6 +117,19 @@ def _may_have_stepped(ward: Ward, row: PartRow) -> bool:
     return union.cycles.awaits_step(union.numbers[odd[0]], ward.now_ms - row.alarm_ms)
 
 
+def _handled(ward: Ward, row: PartRow, finding: Finding) -> bool:
+    """This returns whether people have moved something, such as a door, in this alarm: an hour is theirs, and the way home.
+
+    No sensor is accused in it at all: a draught reaches two thermometers as it likes.
+    """
+    union = ward.union
+    odd = [c.spec.name for c, b in zip(row.members, row.view.blame(), strict=True) if b >= ACCUSED]
+    if union is not None and any(union.cycles.handled[union.numbers[name]] for name in odd if name in union.numbers):
+        row.handled = True
+    lately = ward.now_ms - row.alarm_ms < PATIENT_MS
+    return row.handled and (lately or finding.layer == "sensor" or aftermath.comes_nearer(row))
+
+
 def _diagnose(ward: Ward, row: PartRow) -> None:
     # It may be what carries them, or is known to be.
     doubted = any(c.source.nonsense or c.source.in_doubt(ward.now_ms) for c in row.members)
@@ -146,7 +159,7 @@ def _diagnose(ward: Ward, row: PartRow) -> None:
     early = early or _faint(row) or _too_slight(ward, row, finding)
     early = early or (finding.class_ == "shift" and peers.goes_astray(ward, finding.target))
     early = early or (finding.layer == "surroundings" and _one_leads(row, others)) or _may_have_stepped(ward, row)
-    early = early or (finding.layer != "part" and _goes_home(row))
+    early = early or (finding.layer != "part" and _goes_home(row)) or _handled(ward, row, finding)
     row.settled = finding.settled and not early
     if not row.settled:
         return

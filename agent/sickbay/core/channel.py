@@ -79,6 +79,7 @@ class PartRow:
         "ebbs",
         "elsewhere_ms",
         "full",
+        "handled",
         "members",
         "opened_ms",
         "part",
@@ -123,6 +124,7 @@ class PartRow:
         # When the unit was last found elsewhere by its other parts, during an alarm of this one.
         self.elsewhere_ms: int | None = None
         self.beside = 0  # rows in a row that one more is odd beside those that left their normal alone
+        self.handled = False  # in the present alarm people have moved something, such as a door
         self.swayed = False  # the present alarm rose while a person had another part out of service
         self.shifted: dict[int, None] = {}  # members that left their normal alone
         self.sensor_failing: dict[tuple[int, str], None] = {}

@@ -9,6 +9,7 @@ What is learnt is here. What a dwell that does not end, or a cycle that is over,
 
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 
 import msgspec
 
@@ -28,6 +29,7 @@ BEFORE = 3  # dwells whose median the next one is held against
 RARE = 0.2  # of the time: so rare a mode is an interlude, such as a thaw
 SWITCHES_MOST = 4  # signals that are followed
 OWN = 0.25  # of all that a signal did in learning: so far it goes in a mode that is said to move it
+HANDLED = 5  # times that it left what it nearly always says: people move it
 HARDLY = 0.9  # of a signal's readings that say the very same: it hardly moves
 ROWS_LEAST = 200  # of learning
 BOUNDLESS = 1e30  # as in chart.py
@@ -173,6 +175,15 @@ def hardly_moves(rows: Sequence[Row], j: int) -> bool:
     """This returns whether a signal nearly always says the same, as a door does that is seldom open."""
     said = Counter(v for row in rows if (v := row[j]) is not None)
     return not said or said.most_common(1)[0][1] >= HARDLY * said.total()
+
+
+def is_handled(rows: Sequence[Row], j: int) -> bool:
+    """This returns whether a signal hardly moves but comes and goes many times, as a door does: people move it."""
+    said = [v for row in rows if (v := row[j]) is not None]
+    if not said or not hardly_moves(rows, j):
+        return False
+    usual = Counter(said).most_common(1)[0][0]
+    return sum(a == usual != b for a, b in pairwise(said)) >= HANDLED
 
 
 def split(values: Sequence[float]) -> tuple[float, float] | None:

@@ -29,8 +29,8 @@ class Cycles:
     """All switches of one unit. `step` once a row of the whole unit; `signs` then returns those that stand."""
 
     __slots__ = (
-        "every_ms", "held", "high", "interlude", "kin", "known", "last_ms", "learn_rows", "levels", "low", "master", "missed",
-        "off_ms", "parts", "rows", "signals", "switches", "times", "twins",
+        "every_ms", "handled", "held", "high", "interlude", "kin", "known", "last_ms", "learn_rows", "levels", "low",
+        "master", "missed", "off_ms", "parts", "rows", "signals", "switches", "times", "twins",
     )  # fmt: skip
 
     def __init__(self, parts: Sequence[Sequence[int]], twins: Sequence[Sequence[int]], learn_rows: int) -> None:
@@ -48,6 +48,7 @@ class Cycles:
         self.master = -1  # the switch whose cycles are judged
         self.low: list[float] = []  # of each signal in learning
         self.high: list[float] = []
+        self.handled = [False] * n  # signals that people move: what goes with them is their doing
         self.held: dict[str, Sign] = {}
         self.last_ms = 0
         self.missed: dict[str, int] = {}  # dwells in a row
@@ -84,6 +85,7 @@ class Cycles:
         self.low = [min((v for r in rows if (v := r[j]) is not None), default=BOUNDLESS) for j in range(n)]
         self.high = [max((v for r in rows if (v := r[j]) is not None), default=-BOUNDLESS) for j in range(n)]
         self.switches = cycle.find(rows, times)
+        self.handled = [cycle.is_handled(rows, j) for j in range(n)]
         self.levels.widths = [high - low for low, high in zip(self.low, self.high, strict=True)]
         self.levels.thaws = any(switch.rare for switch in self.switches)
         self.last_ms = times[0]

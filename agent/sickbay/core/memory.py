@@ -45,6 +45,7 @@ _ROW = (
     "ebbs",
     "relations",
     "shifted",
+    "handled",
     "swayed",
     "view",
     "well_rows",
