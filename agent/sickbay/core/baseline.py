@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from sickbay.core import excitation, gait, lone, rhythm
-from sickbay.core.chart import TIMESCALES, Chart, SignalLearnt, white
+from sickbay.core.chart import STEP_ROWS, TIMESCALES, Chart, SignalLearnt, white
 from sickbay.core.excitation import Follower
 from sickbay.core.flatline import stuck_rows
 from sickbay.core.tails import autocorrelation_rows, deviation, limit, median, upper_quantile
@@ -17,6 +17,12 @@ Row = Sequence[float | None]
 START_ROWS = 20  # the first rows of a learning stretch set the levels and are not judged
 MARGIN = 1.2  # on the deviations that a Gaussian would need: real tails are heavier
 SMALL_SAMPLE = 10.0  # Student's t to first order (Cornish-Fisher): quantile * (1 + about (q^2 + 1) / 4 / freedom)
+# On the deviations of a step between eight rows and the next: the parts of a healthy machine step by themselves, accelerometers of
+# a fault-free pump rig by up to 7.6 deviations; a Gaussian would need 5.5.
+STEP = 2.0
+# Where a row's own noise is less than so much of the scale's square, every row shows the wander, and Student's t, which counts few
+# independent values, widens a limit to no more than so many times the largest seen in learning.
+SMOOTH, FARTHEST = 0.05, 4.0
 LARGEST = 1.3  # an alarm begins no nearer than this times the largest seen in learning
 HIDDEN_SHARE, HIDDEN_MOST = 0.7, 9.0  # see _limits
 PACE_ROWS, PACE = 50, 1.5  # the level may follow half as fast again as over any 50 rows of learning
@@ -158,10 +164,12 @@ def _in_motion(
     chart.start([v for v in column[:START_ROWS] if v is not None])
     seen: list[list[float]] = [[] for _ in TIMESCALES]
     levels, slows, aways, middles = [], [], [], []
+    steps: list[float] = []
     for i, value in enumerate(column):
         before = chart.middle
         chart.step(value)
         if value is not None and i >= START_ROWS:
+            steps.append(chart.stepped)
             for kept, statistic in zip(seen, chart.statistics(), strict=True):
                 kept.append(statistic)
             levels.append(chart.level)
@@ -173,11 +181,12 @@ def _in_motion(
         return
     noise = seen.pop()
     step_ms = max(math.fsum(noise) / len(noise), TINY)
-    _limits(signal, seen, step_ms, chance, prior)
+    _limits(signal, seen, step_ms, chance, prior, reach)
     signal.usual.append(step_ms)
     signal.limits.append(max(limit(noise, chance), NOISE_LEAST * step_ms))
     signal.spike = max(limit(aways, chance), SPIKE * max(aways))
     if reach == 1.0:  # else days pass over it, and a view of its own judges single readings (abrupt.py)
+        signal.step = _step(steps, step_ms, chance)
         triplet = (chance / TRIPLETS) ** (1.0 / 3.0)
         signal.wild = max(limit(aways, triplet), SPIKE * max(aways))
         signal.lone = lone.learn(column, triplet, min(signal.wild, signal.spike) * signal.scale)
@@ -200,6 +209,7 @@ def _limits(
     step_ms: float,
     chance: float,
     prior: SignalLearnt | None,
+    reach: float,
 ) -> None:
     """Limits of the four level statistics: so many deviations as the chance asks, more where little is known.
 
@@ -223,13 +233,23 @@ def _limits(
         rms = math.sqrt(ms)
         signal.usual.append(rms)
         signal.freedom.append(freedom)
-        signal.limits.append(max(deviations * (1.0 + SMALL_SAMPLE / freedom) * rms, LARGEST * max(map(abs, kept))))
+        largest = max(map(abs, kept))
+        most = deviations * (1.0 + SMALL_SAMPLE / freedom) * rms
+        if 0.5 * step_ms < SMOOTH and reach == 1.0:
+            most = max(deviations * rms, min(most, FARTHEST * largest))
+        signal.limits.append(max(most, LARGEST * largest))
     signal.wander = wander
     # Wander that hides below the noise may come in steps too: accelerometers of a healthy pump rig did so by three
     # deviations. What the noise can hide bounds it, so that a smooth signal stays sharp.
     hidden = HIDDEN_SHARE * signal.limits[3] * math.sqrt(wander)
     for k in range(3):
         signal.limits[k] = math.hypot(signal.limits[k], min(hidden, HIDDEN_MOST * signal.usual[k]))
+
+
+def _step(steps: Sequence[float], step_ms: float, chance: float) -> float:
+    """This returns how far the mean of STEP_ROWS may be from that of as many before."""
+    ms = max(math.fsum(v * v for v in steps) / len(steps), step_ms / STEP_ROWS)
+    return max(STEP * upper_quantile(min(0.1, 5.0 * chance)) * math.sqrt(ms), LARGEST * max(map(abs, steps)))
 
 
 def _largest_combined(learnt: Learnt, rows: Sequence[Row]) -> float:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from sickbay.core.halves import Halves
 from sickbay.core.rhythm import Rhythm
 
 FAST = 2.0 / 4.0  # EWMA of FAST_ROWS; the others are each signal's own: `SignalLearnt.spans`
@@ -40,6 +41,7 @@ BOUNDLESS = 1e30  # no limit; finite, since JSON has no word for infinity
 
 TIMESCALES = ("jump", "fast", "middle", "slow", "noise")
 FAST_ROWS = 3
+STEP_ROWS = 8  # an offset that comes in one row is seen whole, and from two sides; a slower mean's level would wander off meanwhile
 STUCK, SPIKED, SPIKY, NOISY = 1, 2, 4, 8  # marks
 
 
@@ -77,6 +79,7 @@ class SignalLearnt(msgspec.Struct):
     wander: float = 0.0  # share of the slowest statistic's variance that white noise does not explain
     low: float = 0.0  # lowest and highest that the slow mean was
     high: float = 0.0
+    step: float = BOUNDLESS  # how far the mean of STEP_ROWS may be from that of as many before
     beat: int = 0  # rows of the beat at which it goes up and down by itself, 0: none; see rhythm.py
     beat_limit: float = BOUNDLESS  # how far its mean may go from one beat to the next
     pace: float = BOUNDLESS  # fastest that the level may follow, per row
@@ -94,10 +97,10 @@ class Chart:
     """The running state of one signal's chart. `step` is the hot path: flat, and it allocates nothing lasting."""
 
     __slots__ = (
-        "blind", "burst", "centre", "constant", "drift", "fast", "g_fast", "g_jump", "g_middle", "g_noise", "g_slow",
+        "blind", "burst", "centre", "constant", "drift", "fast", "g_fast", "g_jump", "g_middle", "g_noise", "g_slow", "g_step",
         "held", "inverse", "k_level", "k_middle", "k_slow", "last", "leap", "level", "mark", "middle", "missing",
         "noise", "noise_most", "old", "pace", "restless", "rhythm", "run", "score", "settling", "slow", "spike", "spiked",
-        "spikes", "stuck_rows", "told", "unrest", "wild", "z",
+        "spikes", "stepped", "steps", "stuck_rows", "told", "unrest", "wild", "z",
     )  # fmt: skip
 
     def __init__(self, learnt: SignalLearnt) -> None:
@@ -108,6 +111,9 @@ class Chart:
         self.inverse = 1.0 / (learnt.scale if learnt.scale > 0.0 else max(abs(learnt.centre) * 0.01, 1e-6))
         self.g_jump, self.g_fast, self.g_middle, self.g_slow, self.g_noise = (1.0 / v for v in learnt.limits)
         self.k_middle, self.k_slow, self.k_level = gains(learnt.spans)
+        self.g_step = 1.0 / learnt.step
+        self.steps = Halves(STEP_ROWS)
+        self.stepped = 0.0  # from the eight rows before to the last eight
         self.rhythm = Rhythm(learnt.beat, learnt.beat_limit) if learnt.beat else None
         self.drift = learnt.wander / DRIFT_ROWS
         self.pace = learnt.pace
@@ -154,6 +160,7 @@ class Chart:
             if self.missing > GAP_ROWS:
                 self.fast = self.middle = self.slow = self.level
                 self.last = math.nan
+                self.steps.rest()
                 if self.rhythm is not None:
                     self.rhythm.rest()
             self.missing = 0
@@ -225,6 +232,10 @@ class Chart:
         other = abs(fast - slow) * self.g_jump
         if other > score:
             score = other
+        self.stepped = other = self.steps.step(z)
+        other = abs(other) * self.g_step
+        if other > score and not (held > AWAY_ROWS and abs(fast - level) * self.g_fast < HOME):
+            score = other  # what steps home is no news
         rhythm = self.rhythm
         if rhythm is not None:
             other = rhythm.step(z)
@@ -304,6 +315,7 @@ class Chart:
         self.leap = self.spikes = self.z = self.score = 0.0
         self.run = self.burst = self.spiked = self.mark = 0
         self.unrest = 0
+        self.steps.rest()
         if self.rhythm is not None:
             self.rhythm.rest()
 
