@@ -8,7 +8,7 @@ import pytest
 
 from plants import Journey, Values
 from sickbay.core import lasting
-from sickbay.core.afield import GROWS_MOST, RISE, ROWS, Afield
+from sickbay.core.afield import EVERY, GROWS_MOST, RISE, ROWS, Afield
 from sickbay.core.equipment import Equipment, Mode, Part, Policy, Signal
 
 LEARN = 1200
@@ -92,9 +92,9 @@ def unit(changes: list[Change], rows: int, jam: range = range(0)) -> tuple[Afiel
     afield = Afield([[2, 3, 4], [2, 3, 4], [0, 1], [0, 1], [0, 1]], LEARN)
     found: list[int] = []
     for second, values in driving(rows, 1, *changes, jam=jam):
-        afield.step([values[name] for name in NAMES], second < ILL)
         past = (values["coolant"] or 0.0) - 89.0
-        afield.judge([past, 0.0, 0.0, 0.0, 0.0], [False] * len(NAMES))
+        if afield.step([values[name] for name in NAMES], second < ILL):
+            afield.judge([past, 0.0, 0.0, 0.0, 0.0], [False] * len(NAMES))
         if afield.found:
             found.append(second)
     return afield, found
@@ -106,7 +106,7 @@ def test_it_counts_once_it_has_lasted_and_rises_no_faster_than_what_comes_slowly
     assert found and found[0] >= ILL + 150 + ROWS and 0 in afield.found
     leap = [wears("coolant", 10.0, ILL, ILL + 1)]
     first = unit(leap, ILL + 1000)[1][0]
-    assert [unit(leap, first + rows)[0].found[0] for rows in (1, 3)] == pytest.approx([1.0, 1.0 + 2 * RISE])
+    assert [unit(leap, first + rows)[0].found[0] for rows in (1, 1 + EVERY)] == pytest.approx([1.0, 1.0 + EVERY * RISE])
 
 
 def test_what_was_taken_along_and_comes_nearer_is_let_come_home() -> None:
@@ -130,8 +130,9 @@ def test_who_is_out_of_service_is_no_witness_and_is_not_judged() -> None:
 
     def goes_on(masked: list[bool]) -> list[int]:
         for second in range(3 * ROWS):
-            afield.step([90.0 if afield.below else 87.0 + second % 3, float(second % 7), float(second % 5)], True)
-            afield.judge([2.0, 0.0, 0.0], masked)
+            row = [90.0 if afield.below else 87.0 + second % 3, float(second % 7), float(second % 5)]
+            if afield.step(row, True):
+                afield.judge([2.0, 0.0, 0.0], masked)
         return list(afield.found)
 
     goes_on([False] * 3)

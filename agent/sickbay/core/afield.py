@@ -13,9 +13,11 @@ import math
 from collections.abc import Sequence
 
 SPANS = (10, 40, 160)  # rows of the means; what a machine is driven to shows in the longest
+GAINS = tuple(2.0 / (span + 1.0) for span in SPANS)
 EDGE = 0.05  # of what a mean was in learning, or a smallest step of the signal: how far out it still counts as within
 GAP_ROWS = 20  # without a signal, after which nobody knows whether it stood
 STILL = 0.02  # of a value: the step of what never moved
+EVERY = 5  # rows between two judgements; what follows is counted in rows
 PEERS_LEAST = 2  # signals of other parts: fewer say little of where the unit is
 ROWS = 60  # beyond, with the unit where it was, before it counts
 OFF = 0.6  # of the limit: nearer, it is back
@@ -30,7 +32,10 @@ GROWS_MOST = 5.0  # times its width in learning: what a signal that wanders may 
 
 
 class Afield:
-    """All signals of one unit. `step`, then `judge`, once a row of the whole unit; `found` then says who is beyond, and how far."""
+    """All signals of one unit. `step` once a row of the whole unit, and `judge` where that says so: one row in five.
+
+    `found` then says who is beyond, and how far.
+    """
 
     __slots__ = (
         "above", "apart", "below", "changes", "counts", "found", "free", "high", "last", "learn_rows", "longest", "low", "means",
@@ -66,40 +71,49 @@ class Afield:
         """This returns how many times as wide as in learning a signal may have come to wander: as a random walk would."""
         return min(GROWS_MOST, math.sqrt(max(1.0, self.rows / self.learn_rows)))
 
-    def step(self, row: Sequence[float | None], well: bool) -> None:
-        """This takes one row of the unit. `well`: nothing is held against anyone, so that it may be learnt from."""
+    def step(self, row: Sequence[float | None], well: bool) -> bool:
+        """This takes one row of the unit. `well`: nothing is held against anyone, so that it may be learnt from.
+
+        Returns whether it is time to judge: what takes minutes need not be asked for in each row.
+        """
         if not self.means:
             if None in row:
-                return
+                return False
             self.means = [v for v in row if v is not None] * len(SPANS)
-        n, means = len(row), self.means
-        for k, span in enumerate(SPANS):
-            # Begun at the first row a long mean would know nothing but its neighbourhood for long.
-            gain = max(2.0 / (span + 1.0), 1.0 / (self.rows + 1.0))
-            for i, value in enumerate(row, k * n):
-                if value is not None:
-                    means[i] += gain * (value - means[i])
-        self._move(row)
-        if self.rows < self.learn_rows:
+        rows = self.rows
+        # Begun at the first row a long mean would know nothing but its neighbourhood for long.
+        gains = GAINS if rows >= SPANS[-1] else [max(gain, 1.0 / (rows + 1.0)) for gain in GAINS]
+        if rows < self.learn_rows:
+            self._move(row, gains, True)
             if well:
                 self._learn()
-            return
-        self.rows += 1
-        below, above = self.below, self.above
-        self.out = [
-            i for i in range(n) if any(not below[k] <= means[k] <= above[k] for k in range(i, len(SPANS) * n, n))
-        ]
+            return False
+        self.rows = rows + 1
+        self._move(row, gains, False)
+        if self.rows % EVERY:
+            return False
+        n, means, below, above = len(row), self.means, self.below, self.above
+        stray = [k % n for k, mean in enumerate(means) if not below[k] <= mean <= above[k]]
+        self.out = sorted(set(stray)) if stray else stray
+        return True
 
-    def _move(self, row: Sequence[float | None]) -> None:
-        """This takes in which signals have changed."""
-        learns, last, runs = self.rows < self.learn_rows, self.last, self.runs
+    def _move(self, row: Sequence[float | None], gains: Sequence[float], learns: bool) -> None:
+        """This takes the means along, and takes in which signals have changed."""
+        fast, middle, slow = gains
+        n, means, last, runs, missing = len(row), self.means, self.last, self.runs, self.missing
         for i, value in enumerate(row):
             if value is None:
-                self.missing[i] += 1
-                if self.missing[i] > GAP_ROWS:
+                missing[i] += 1
+                if missing[i] > GAP_ROWS:
                     last[i], runs[i], self.stays[i] = None, 0, 0
                 continue
-            self.missing[i] = 0
+            missing[i] = 0
+            mean = means[i]
+            means[i] = mean + fast * (value - mean)
+            mean = means[n + i]
+            means[n + i] = mean + middle * (value - mean)
+            mean = means[n + n + i]
+            means[n + n + i] = mean + slow * (value - mean)
             before = last[i]
             if value == before:
                 runs[i] += 1
@@ -129,25 +143,28 @@ class Afield:
 
     def judge(self, past: Sequence[float], masked: Sequence[bool]) -> None:
         """This takes how far each signal is past all that it was in learning, in limits, 0.0 and less: it is within."""
-        if self.rows <= self.learn_rows:
-            return
         out = {i for i in self.out if not masked[i]}
+        free, counts, found, runs, stays = self.free, self.counts, self.found, self.runs, self.stays
+        veiled = True in masked
         for i, (far, apart) in enumerate(zip(past, self.apart, strict=True)):
-            if masked[i] or sum(not masked[j] for j in apart) < PEERS_LEAST:
-                self.counts[i] = 0
-                self.found.pop(i, None)
-                self.stays[i] = 0
-            elif not out.isdisjoint(apart):
+            if (sum(not masked[j] for j in apart) if veiled else len(apart)) < PEERS_LEAST or masked[i]:
+                counts[i] = stays[i] = 0
+                found.pop(i, None)
+            elif out and not out.isdisjoint(apart):
                 self._take_along(i, far)
             else:
-                self._ask(i, far)
-                if self.runs[i]:
-                    self.stays[i] += 1
-            if far < OFF:
-                self.found.pop(i, None)
-            if self.stays[i] >= ROWS and self._stands(i, masked):
+                if far > 0.0 or found:
+                    self._ask(i, far)
+                else:
+                    free[i] = True
+                    counts[i] = max(0, counts[i] - EVERY) if counts[i] else 0
+                if runs[i]:
+                    stays[i] = min(runs[i], stays[i] + EVERY)
+            if found and far < OFF:
+                found.pop(i, None)
+            if stays[i] >= ROWS and self._stands(i, masked):
                 self.standing[i] = None
-            elif i in self.standing and not self.runs[i]:
+            elif runs[i] < EVERY and i in self.standing:
                 del self.standing[i]
 
     def _stands(self, i: int, masked: Sequence[bool]) -> bool:
@@ -175,16 +192,16 @@ class Afield:
             if far < NEARER * nearest:
                 self.nearest[i], self.stale[i] = far, 0
             else:
-                self.stale[i] += 1
+                self.stale[i] += EVERY
                 self.free[i] = far > TURNED * nearest + TURNED_LEAST or self.stale[i] >= STALE_ROWS
         counts = self.counts
         if far < 1.0 or not self.free[i]:
-            counts[i] = max(0, counts[i] - 1)
+            counts[i] = max(0, counts[i] - EVERY)
             if i in self.found:
                 self.found[i] = min(far, self.found[i])
             return
-        counts[i] = min(2 * ROWS, counts[i] + 1)
+        counts[i] = min(2 * ROWS, counts[i] + EVERY)
         if i in self.found:
-            self.found[i] = min(far, self.found[i] + RISE)
+            self.found[i] = min(far, self.found[i] + EVERY * RISE)
         elif counts[i] >= ROWS:
             self.found[i] = 1.0
