@@ -30,7 +30,7 @@ from sickbay.core.halves import Halves
 from sickbay.core.levels import Levels
 from sickbay.core.lone import Lone
 from sickbay.core.news import Newness, News
-from sickbay.core.parity import Parity, Watched
+from sickbay.core.parity import Parity
 from sickbay.core.quarantine import Record, State
 from sickbay.core.reading import Quality
 from sickbay.core.relation import Relation, Scatter
@@ -44,6 +44,7 @@ from sickbay.core.standing import Standing
 from sickbay.core.tails import Tail
 from sickbay.core.trend import TimeLeft, Trend
 from sickbay.core.triage import TriageState
+from sickbay.core.watched import Watched
 from sickbay.core.wear import Wear
 
 UNREADABLE = (msgspec.MsgspecError, KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError)
