@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from sickbay.core import baseline
+from sickbay.core import baseline, story
 from sickbay.core.anomaly import PartView
 from sickbay.core.baseline import Learnt
 from sickbay.core.equipment import Signal
@@ -62,3 +62,13 @@ def test_the_step_home_is_no_news() -> None:
     """An error that ends leaves the signal where it was before: that raises no second alarm."""
     found = alarms(roams(1000, 1, 3.0, 600, 800), 1)
     assert any(found[600:640]) and not any(found[820:])
+
+
+def test_a_step_is_told_as_the_step_that_it_is() -> None:
+    """Its slow means had hardly moved: "2.3 times its usual wander" would not be why."""
+    view, chance = PartView([Signal("flow", "x", "L/min"), Signal("other", "x")], LEARN), random.Random(1003)
+    for i, value in enumerate(roams(708, 3, 3.0, 700)):
+        view.step([value, chance.gauss(20.0, 0.1)], 1000 * i)
+    words = story.deviation(view.explain(0), "L/min")
+    assert view.alarm and words.startswith("flow went up by 2."), words
+    assert words.endswith("L/min, from the mean of 8 rows to that of the next 8")

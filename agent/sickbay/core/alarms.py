@@ -16,9 +16,7 @@ RECHECK_ROWS = 10  # how often an unknown cause is looked at again while the ala
 ABRUPT, ABRUPT_ROWS = 4.0, 3  # limits that an alarm must reach within its first rows to count as abrupt
 LEADS = 4.0  # times the score of all others: that part broke, and they only feel it
 SLIGHT = 4.0  # limits that a slow shift of one signal alone must reach to be told, where it is less than ...
-PATIENT_MS = (
-    3_600_000  # for which such a shift of what wanders is not told, nor what parts do together, where none is essential
-)
+PATIENT_MS = 3_600_000  # for which such a shift of what wanders is not told, nor what inessential parts do together
 SLOW = ("middle", "slow")  # its timescales
 FAINT = 1.5  # limits that signals reach only together: below, there is nothing to tell anybody
 NOBODYS = ("unknown", "surroundings")  # layers without a culprit ...

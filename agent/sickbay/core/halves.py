@@ -19,6 +19,11 @@ class Halves:
         self.at = self.heard = 0
         self.later = self.earlier = 0.0  # sums
 
+    @property
+    def gone(self) -> float:
+        """The later mean less the earlier one; 0.0 while too few were heard."""
+        return (self.later - self.earlier) / self.rows if self.heard >= 2 * self.rows else 0.0
+
     def step(self, value: float) -> float:
         """This takes a value and returns the later mean less the earlier one; 0.0 while too few were heard."""
         ring, at, rows = self.ring, self.at, self.rows

@@ -120,6 +120,7 @@ class Sighting:
         ratios = [abs(v) / most for v, most in zip(found, learnt.limits, strict=True)]
         k = ratios.index(max(ratios))
         usual = learnt.usual[k]
+        gone, gone_rows = self._gone(index, ratios[k])
         over = (1, FAST_ROWS, *map(round, learnt.spans[:2]), 0)
         return {
             "name": self.names[index],
@@ -132,8 +133,23 @@ class Sighting:
             "deviations": found[k] / usual if usual > 0.0 else 0.0,
             "direction": "up" if found[k] > 0.0 else "down",
             "score": self._blame[index],
+            "gone": gone,
+            "gone_rows": gone_rows,
             "ratio": ratios[k],  # the score without the allowance for what may have wandered while its level was held
             "equal_rows": chart.run,
             "stuck_rows": learnt.stuck_rows,
             "since_ms": self.since_ms,
         }
+
+    def _gone(self, index: int, most: float) -> tuple[float, int]:
+        """This returns how far a signal went, in its own unit, and in how many rows, where no slower mean shows that as well.
+
+        From the rows just before to the last, or from one whole beat to the next; 0.0 where a mean shows more.
+        """
+        chart = self._charts[index]
+        seen = [(abs(chart.stepped) * chart.g_step, chart.stepped, chart.steps.rows)]
+        if chart.rhythm is not None:
+            gone = chart.rhythm.halves.gone
+            seen.append((abs(gone) / chart.rhythm.most, gone, chart.rhythm.halves.rows))
+        ratio, gone, rows = max(seen)
+        return (gone / chart.inverse, rows) if ratio > max(1.0, most) else (0.0, 0)

@@ -25,6 +25,10 @@ def deviation(found: dict[str, Any], unit: str) -> str:
     value, centre = float(found["value"]), float(found["centre"])
     if abs(value) < 1e-9 * abs(centre):
         value = 0.0  # what is left of a zero that was standardised and back
+    if found["gone"]:
+        way, rows = "up" if found["gone"] > 0.0 else "down", found["gone_rows"]
+        by = f"{abs(found['gone']):.4g}{unit}"
+        return f"{found['name']} went {way} by {by}, from the mean of {rows} rows to that of the next {rows}"
     over = "from one row to the next" if found["timescale"] == "jump" else f"over {found['rows']} rows"
     return f"{found['name']} is {value:.4g}{unit}, normally {centre:.4g}{unit}: {times:.1f} times its usual wander {over}".rstrip()
 
