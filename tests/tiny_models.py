@@ -87,6 +87,7 @@ class Ward:
     def __init__(self, models: dict[str, Path], **options: object) -> None:
         self.got: list[Residuals] = []
         self._more = asyncio.Event()
+        options.setdefault("deadline_ms", 30_000)  # a busy machine must not decide a test that is not about deadlines
         self.worker = ModelWorker(models, lambda: time.monotonic_ns() // 1_000_000, self._deliver, **options)
 
     def _deliver(self, residuals: Residuals) -> None:

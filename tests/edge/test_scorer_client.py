@@ -26,6 +26,13 @@ def near(got: tuple[float, ...] | None, net: network.Network, row: tuple[float, 
     return got is not None and got == pytest.approx(wanted, abs=runtimes.tolerance(net, row))
 
 
+def halt(worker: int | None) -> None:
+    """This stops a worker, and returns once it stands: a signal takes a moment to arrive, in which it could still answer."""
+    assert worker is not None
+    os.kill(worker, signal.SIGSTOP)
+    os.waitid(os.P_PID, worker, os.WSTOPPED | os.WNOWAIT)
+
+
 def test_each_part_of_a_unit_s_file_is_answered_by_its_own_block(tmp_path: Path) -> None:
     """One file serves the whole unit, and parts must not speak into each other."""
 
@@ -174,7 +181,7 @@ def test_a_killed_worker_comes_back_and_its_questions_get_none(tmp_path: Path) -
             await ward.settled()
             first = ward.worker.pid
             assert first is not None
-            os.kill(first, signal.SIGSTOP)
+            halt(first)
             for at_ms in range(5):
                 ward.worker.ask(Question("pump", at_ms, ROW))
             os.kill(first, signal.SIGKILL)
@@ -194,7 +201,7 @@ def test_a_hanging_worker_is_replaced_after_three_missed_deadlines(tmp_path: Pat
             await ward.settled()
             first = ward.worker.pid
             assert first is not None
-            os.kill(first, signal.SIGSTOP)
+            halt(first)
             for _ in range(3):
                 assert await ward.ask("pump", ROW) is None
             assert await ward.another_worker(first) != first
@@ -211,7 +218,7 @@ def test_questions_of_one_moment_count_as_one_miss(tmp_path: Path) -> None:
             await ward.settled()
             first = ward.worker.pid
             assert first is not None
-            os.kill(first, signal.SIGSTOP)
+            halt(first)
             for at_ms in range(6):
                 ward.worker.ask(Question("pump", at_ms, ROW))
             assert all(r.estimates is None for r in await ward.answers(6))
@@ -230,7 +237,7 @@ def test_a_full_worker_says_none_instead_of_waiting(tmp_path: Path) -> None:
         async with Ward({"pump": unit_file(tmp_path)}, deadline_ms=60_000, backoff_s=(0.01, 0.01)) as ward:
             await ward.settled()
             assert ward.worker.pid is not None
-            os.kill(ward.worker.pid, signal.SIGSTOP)
+            halt(ward.worker.pid)
             for at_ms in range(IN_FLIGHT_MAX + 10):
                 ward.worker.ask(Question("pump", at_ms, ROW))
             assert [r.at_ms for r in await ward.answers(10)] == list(range(IN_FLIGHT_MAX, IN_FLIGHT_MAX + 10))
@@ -251,8 +258,11 @@ def test_a_file_the_worker_dies_of_is_set_aside_and_the_other_goes_on(tmp_path: 
             pid = None
             for _ in range(DEATHS_MAX):
                 pid = await ward.another_worker(pid)
-                os.kill(pid, signal.SIGSTOP)
-                ward.worker.ask(Question("pump", 0, ROW))  # it is busy with the pump's file when it dies
+                halt(pid)
+                ward.worker.ask(Question("pump", 0, ROW))
+                await asyncio.sleep(
+                    0
+                )  # it goes out in the loop's next turn: the worker is busy with the pump's file when it dies
                 os.kill(pid, signal.SIGKILL)
             await ward.another_worker(pid)
             texts = ward.worker.status()["parts"]
@@ -271,7 +281,7 @@ def test_a_worker_that_hangs_at_its_start_is_replaced(tmp_path: Path) -> None:
         async with ward:
             first = ward.worker.pid
             assert first is not None
-            os.kill(first, signal.SIGSTOP)
+            halt(first)
             await ward.another_worker(first)
             assert await ward.ask("pump", ROW) is not None
 
@@ -287,7 +297,7 @@ def test_stop_leaves_no_process_behind_and_answers_what_is_open(tmp_path: Path) 
             await ward.settled()
             pid = ward.worker.pid
             assert pid is not None
-            os.kill(pid, signal.SIGSTOP)
+            halt(pid)
             ward.worker.ask(Question("pump", 3, ROW))
         assert [(r.at_ms, r.estimates) for r in ward.got] == [(3, None)]
         assert not Path(f"/proc/{pid}").exists()
