@@ -210,3 +210,15 @@ def test_what_was_not_heard_for_long_did_not_stand() -> None:
 
     assert not unit([is_not_heard], ILL + 2400)[0].standing
     assert not unit([is_heard_again], ILL + 2400)[0].standing
+
+
+def test_what_leaves_in_the_same_moment_as_the_rest_and_comes_home_later_is_no_news() -> None:
+    """A pump that had stopped and ran again: half an hour later its bearing, warming still, was told as critical."""
+    afield = Afield([[1, 2], [0], [0]], 200)
+    for second in range(2000):
+        stopped = 400 <= second < 700
+        row = [87.0 + second % 3, -500.0 if stopped else float(second % 7), -500.0 if stopped else float(second % 5)]
+        past = 0.0 if second < 400 else min(40.0, 4.0 * (second - 399)) if stopped else 40.0 * 0.997 ** (second - 700)
+        if afield.step(row, second < 400):
+            afield.judge([past, 9.0 if stopped else 0.0, 9.0 if stopped else 0.0], [False] * 3)
+        assert not afield.found, second

@@ -62,7 +62,8 @@ class Afield:
         self.standing: dict[int, None] = {}  # signals that have stood too long
         self.out: list[int] = []  # signals that are outside of what they were
         self.free = [True] * n  # it left what it was while the rest of the unit was where it was, or came home since
-        self.nearest = [0.0] * n  # limits: of what may be on its way home
+        # In limits: of what is free how far it was when last asked, else the nearest so far of what may be on its way home.
+        self.nearest = [0.0] * n
         self.stale = [0] * n
         self.counts = [0] * n
         self.found: dict[int, float] = {}  # signal: how far beyond, 1.0 is on the limit
@@ -156,7 +157,7 @@ class Afield:
                 if far > 0.0 or found:
                     self._ask(i, far)
                 else:
-                    free[i] = True
+                    free[i], self.nearest[i] = True, 0.0
                     counts[i] = max(0, counts[i] - EVERY) if counts[i] else 0
                 if runs[i]:
                     stays[i] = min(runs[i], stays[i] + EVERY)
@@ -176,9 +177,13 @@ class Afield:
         return lively >= PEERS_LEAST and 2 * lively > len(told)
 
     def _take_along(self, i: int, far: float) -> None:
-        """This is a row in which the unit is elsewhere: nothing is asked, and what goes away now was taken along."""
-        taken = self.free[i] and far <= 0.0
-        if taken or (not self.free[i] and far > self.nearest[i] + TURNED_LEAST):
+        """This is a row in which the unit is elsewhere: nothing is asked, and what goes away now was taken along.
+
+        Not what was beyond all that it was before: its own fault goes on.
+        """
+        farther = far > self.nearest[i] + TURNED_LEAST
+        taken = (far <= 0.0 or (farther and not self.counts[i])) if self.free[i] else farther
+        if taken:
             self.free[i], self.nearest[i], self.stale[i] = False, max(far, 0.0), 0
         if i in self.found:
             self.found[i] = min(HELD, self.found[i])
@@ -186,8 +191,10 @@ class Afield:
     def _ask(self, i: int, far: float) -> None:
         """This judges one signal in a unit that is where it was."""
         if far <= 0.0:
-            self.free[i] = True
-        elif not self.free[i]:
+            self.free[i], self.nearest[i] = True, 0.0
+        elif self.free[i]:
+            self.nearest[i] = far
+        else:
             nearest = self.nearest[i]
             if far < NEARER * nearest:
                 self.nearest[i], self.stale[i] = far, 0
