@@ -94,8 +94,7 @@ class Afield:
         if self.rows % EVERY:
             return False
         n, means, below, above = len(row), self.means, self.below, self.above
-        stray = [k % n for k, mean in enumerate(means) if not below[k] <= mean <= above[k]]
-        self.out = sorted(set(stray)) if stray else stray
+        self.out = sorted({k % n for k, mean in enumerate(means) if not below[k] <= mean <= above[k]})
         return True
 
     def _move(self, row: Sequence[float | None], gains: Sequence[float], learns: bool) -> None:
@@ -145,7 +144,7 @@ class Afield:
     def judge(self, past: Sequence[float], masked: Sequence[bool]) -> None:
         """This takes how far each signal is past all that it was in learning, in limits, 0.0 and less: it is within."""
         out = {i for i in self.out if not masked[i]}
-        free, counts, found, runs, stays = self.free, self.counts, self.found, self.runs, self.stays
+        counts, found, runs, stays = self.counts, self.found, self.runs, self.stays
         veiled = True in masked
         for i, (far, apart) in enumerate(zip(past, self.apart, strict=True)):
             if (sum(not masked[j] for j in apart) if veiled else len(apart)) < PEERS_LEAST or masked[i]:
@@ -154,11 +153,7 @@ class Afield:
             elif out and not out.isdisjoint(apart):
                 self._take_along(i, far)
             else:
-                if far > 0.0 or found:
-                    self._ask(i, far)
-                else:
-                    free[i], self.nearest[i] = True, 0.0
-                    counts[i] = max(0, counts[i] - EVERY) if counts[i] else 0
+                self._ask(i, far)
                 if runs[i]:
                     stays[i] = min(runs[i], stays[i] + EVERY)
             if found and far < OFF:

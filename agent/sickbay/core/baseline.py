@@ -31,7 +31,7 @@ TRIPLETS = 435.0  # of 30 rows: three wild values among them may come by chance 
 NOISE_LEAST = 4.0  # an alarm for noise begins no nearer than this many times the usual mean squared step
 JOINT = 1.15  # an alarm of the part begins no nearer than this times the largest combined score in learning
 PRIOR_MOST = 1.3  # on a variance: what another operating point's wander may add
-WANDERS = 0.5  # share of wander above which a signal is looked at for a beat
+WANDERS = 0.5  # share of the slow mean's variance that noise does not explain: more, and a signal moves by itself
 WANDERER = 0.9  # share of wander above which a signal's level at a start says nothing
 # How far back means and level reach, in rows: middle and slow EWMA, level. Few rows of learning show few independent values of what
 # reaches far back, so that its limit would come out wide: less learning, shorter reach.
@@ -169,7 +169,7 @@ def _in_motion(
         before = chart.middle
         chart.step(value)
         if value is not None and i >= START_ROWS:
-            steps.append(chart.stepped)
+            steps.append(chart.steps.gone)
             for kept, statistic in zip(seen, chart.statistics(), strict=True):
                 kept.append(statistic)
             levels.append(chart.level)

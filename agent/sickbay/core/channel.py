@@ -117,9 +117,8 @@ class PartRow:
         self.common = False  # it rose slowly, together with other parts
         self.abrupt = False  # the present alarm rose within a few rows
         self.settled = False  # the present alarm has its diagnosis
-        self.aways: list[
-            list[float]
-        ] = []  # of each member since the alarm rose: farthest, nearest since, rows since that
+        # Of each member since the alarm rose: farthest, nearest since, rows since that.
+        self.aways: list[list[float]] = []
         self.ebbs = False  # the present alarm is only what is left of a fault that is over
         # When the unit was last found elsewhere by its other parts, during an alarm of this one.
         self.elsewhere_ms: int | None = None

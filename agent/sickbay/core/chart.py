@@ -100,7 +100,7 @@ class Chart:
         "blind", "burst", "centre", "constant", "drift", "fast", "g_fast", "g_jump", "g_middle", "g_noise", "g_slow", "g_step",
         "held", "inverse", "k_level", "k_middle", "k_slow", "last", "leap", "level", "mark", "middle", "missing",
         "noise", "noise_most", "old", "pace", "restless", "rhythm", "run", "score", "settling", "slow", "spike", "spiked",
-        "spikes", "stepped", "steps", "stuck_rows", "told", "unrest", "wild", "z",
+        "spikes", "steps", "stuck_rows", "told", "unrest", "wild", "z",
     )  # fmt: skip
 
     def __init__(self, learnt: SignalLearnt) -> None:
@@ -113,7 +113,6 @@ class Chart:
         self.k_middle, self.k_slow, self.k_level = gains(learnt.spans)
         self.g_step = 1.0 / learnt.step
         self.steps = Halves(STEP_ROWS)
-        self.stepped = 0.0  # from the eight rows before to the last eight
         self.rhythm = Rhythm(learnt.beat, learnt.beat_limit) if learnt.beat else None
         self.drift = learnt.wander / DRIFT_ROWS
         self.pace = learnt.pace
@@ -232,8 +231,7 @@ class Chart:
         other = abs(fast - slow) * self.g_jump
         if other > score:
             score = other
-        self.stepped = other = self.steps.step(z)
-        other = abs(other) * self.g_step
+        other = abs(self.steps.step(z)) * self.g_step
         if other > score and not (held > AWAY_ROWS and abs(fast - level) * self.g_fast < HOME):
             score = other  # what steps home is no news
         rhythm = self.rhythm

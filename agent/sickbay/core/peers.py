@@ -61,20 +61,13 @@ def _afield(union: Union, masked: list[bool], well: bool) -> None:
     if not afield.step(union.row, well):
         return
     grown, before, stood = afield.grown(), list(afield.found), list(afield.standing)
-    afield.judge([_past(channel, grown) for channel in union.channels], masked)
+    afield.judge([max(row.view.past(i, grown) for row, i in c.rows) for c in union.channels], masked)
     for i in {*before, *afield.found}:
         for row, place in union.channels[i].rows:
             row.view.goes_afield(place, afield.found.get(i, 0.0))
     for i in {*stood, *afield.standing}:
         for row, place in union.channels[i].rows:
             row.view.stands(place, i in afield.standing)
-
-
-def _past(channel: Channel, grown: float) -> float:
-    if len(channel.rows) == 1:
-        row, place = channel.rows[0]
-        return row.view.past(place, grown)
-    return max(row.view.past(place, grown) for row, place in channel.rows)
 
 
 def out_of_step(ward: Ward) -> set[str]:

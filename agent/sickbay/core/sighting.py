@@ -3,12 +3,11 @@
 import math
 from collections.abc import Sequence
 
-from sickbay.core.baseline import Learnt
+from sickbay.core.baseline import WANDERS, Learnt
 from sickbay.core.chart import FAST_ROWS, TIMESCALES, Chart
 from sickbay.core.flatline import coarse
 
 LEAPT = 0.4  # of a leap's score, which fades: about 70 rows
-WANDERS = 0.5  # share of the slow mean's variance that noise does not explain
 HOME = 0.25  # of its limit: so near to the levels of learning a signal is at home
 
 
@@ -147,7 +146,8 @@ class Sighting:
         From the rows just before to the last, or from one whole beat to the next; 0.0 where a mean shows more.
         """
         chart = self._charts[index]
-        seen = [(abs(chart.stepped) * chart.g_step, chart.stepped, chart.steps.rows)]
+        gone = chart.steps.gone
+        seen = [(abs(gone) * chart.g_step, gone, chart.steps.rows)]
         if chart.rhythm is not None:
             gone = chart.rhythm.halves.gone
             seen.append((abs(gone) / chart.rhythm.most, gone, chart.rhythm.halves.rows))

@@ -25,8 +25,7 @@ def moved_alike(ward: Ward, row: PartRow) -> Finding | None:
     if len(units) != 1 or "" in units or row.abrupt or row.view.any_hinted():
         return None
     unit = units.pop()
-    led = [_gone(row.view, i) for i in accused]
-    most = max(led, key=abs)
+    most = max((_gone(row.view, i) for i in accused), key=abs)
     moved: dict[str, float] = {}
     parts = set()
     for other in ward.rows.values():
