@@ -2,7 +2,9 @@
 
 import asyncio
 import itertools
+import os
 import random
+import signal
 import struct
 import time
 from pathlib import Path
@@ -38,6 +40,7 @@ def network(widths: tuple[int, ...], seed: int = 1, relu: bool = False) -> Netwo
 
 
 PUMP, FAN = ("flow", "pressure", "current"), ("rpm", "temp")
+ROW = (1.0, -2.0, 0.5)  # of the pump
 PUMP_NETWORK, FAN_NETWORK = network((3, 2, 3), 1, relu=True), network((2, 1, 2), 2, relu=True)
 CARD = Card(
     1,
@@ -81,6 +84,13 @@ def unit_file(folder: Path, name: str = "unit.tflite") -> Path:
     return path
 
 
+def halt(worker: int | None) -> None:
+    """This stops a worker, and returns once it stands: a signal takes a moment to arrive, in which it could still answer."""
+    assert worker is not None
+    os.kill(worker, signal.SIGSTOP)
+    os.waitid(os.P_PID, worker, os.WSTOPPED | os.WNOWAIT)
+
+
 class Ward:
     """A worker and what it delivered, in order."""
 
@@ -117,6 +127,18 @@ class Ward:
         before = len(self.got)
         self.worker.ask(Question(part, at_ms, row))
         return (await self.answers(before + 1))[-1].estimates
+
+    async def dies_of(self, part: str, questions: int = 1) -> None:
+        """This kills the worker while it is busy with so many questions of a part.
+
+        They go out in the loop's next turn: killed before, it would never have had them, and be under no suspicion.
+        """
+        halt(self.worker.pid)
+        for at_ms in range(questions):
+            self.worker.ask(Question(part, at_ms, ROW))
+        await asyncio.sleep(0)
+        assert self.worker.pid is not None
+        os.kill(self.worker.pid, signal.SIGKILL)
 
     async def another_worker(self, than: int | None) -> int:
         """This returns the pid of the worker that took the place of `than`, once it is settled."""

@@ -10,9 +10,7 @@ from sickbay.core.effects import Question
 from sickbay.edge.scorer.blocking import DEATHS_MAX, BlockingWorker
 from sickbay.edge.scorer.network import run
 from sickbay.edge.scorer.runtimes import tolerance
-from tiny_models import FAN, FAN_NETWORK, PUMP, PUMP_NETWORK, unit_file
-
-ROW = (1.0, -2.0, 0.5)
+from tiny_models import FAN, FAN_NETWORK, PUMP, PUMP_NETWORK, ROW, halt, unit_file
 
 
 def test_it_is_on_its_final_runtime_from_the_first_answer_on(tmp_path: Path) -> None:
@@ -53,7 +51,7 @@ def test_a_hanging_worker_costs_one_deadline(tmp_path: Path) -> None:
     with BlockingWorker({"pump": unit_file(tmp_path)}, 100, only="python") as worker:
         first = worker.pid
         assert first is not None
-        os.kill(first, signal.SIGSTOP)
+        halt(first)
         assert worker.ask(Question("pump", 1, ROW)).estimates is None
         assert not Path(f"/proc/{first}").exists()
 

@@ -15,22 +15,14 @@ from sickbay.core.effects import Question
 from sickbay.edge.scorer import network, runtimes
 from sickbay.edge.scorer.client import DEATHS_MAX, IN_FLIGHT_MAX
 from sickbay.edge.scorer.emit import emit
-from tiny_models import FAN, FAN_NETWORK, FILE, PUMP, PUMP_NETWORK, Ward, mutant, unit_file
+from tiny_models import FAN, FAN_NETWORK, FILE, PUMP, PUMP_NETWORK, ROW, Ward, halt, mutant, unit_file
 
-ROW = (1.0, -2.0, 0.5)
 SIGNALS = {"pump": PUMP, "fan": FAN}
 
 
 def near(got: tuple[float, ...] | None, net: network.Network, row: tuple[float, ...]) -> bool:
     wanted = network.run(net, row)
     return got is not None and got == pytest.approx(wanted, abs=runtimes.tolerance(net, row))
-
-
-def halt(worker: int | None) -> None:
-    """This stops a worker, and returns once it stands: a signal takes a moment to arrive, in which it could still answer."""
-    assert worker is not None
-    os.kill(worker, signal.SIGSTOP)
-    os.waitid(os.P_PID, worker, os.WSTOPPED | os.WNOWAIT)
 
 
 def test_each_part_of_a_unit_s_file_is_answered_by_its_own_block(tmp_path: Path) -> None:
@@ -181,10 +173,7 @@ def test_a_killed_worker_comes_back_and_its_questions_get_none(tmp_path: Path) -
             await ward.settled()
             first = ward.worker.pid
             assert first is not None
-            halt(first)
-            for at_ms in range(5):
-                ward.worker.ask(Question("pump", at_ms, ROW))
-            os.kill(first, signal.SIGKILL)
+            await ward.dies_of("pump", 5)
             assert [(r.at_ms, r.estimates) for r in await ward.answers(5)] == [(i, None) for i in range(5)]
             await ward.another_worker(first)
             assert near(await ward.ask("pump", ROW), PUMP_NETWORK, ROW)
@@ -258,12 +247,7 @@ def test_a_file_the_worker_dies_of_is_set_aside_and_the_other_goes_on(tmp_path: 
             pid = None
             for _ in range(DEATHS_MAX):
                 pid = await ward.another_worker(pid)
-                halt(pid)
-                ward.worker.ask(Question("pump", 0, ROW))
-                await asyncio.sleep(
-                    0
-                )  # it goes out in the loop's next turn: the worker is busy with the pump's file when it dies
-                os.kill(pid, signal.SIGKILL)
+                await ward.dies_of("pump")
             await ward.another_worker(pid)
             texts = ward.worker.status()["parts"]
             assert "set aside" in texts["pump"] and "bad.tflite" in texts["pump"] and texts["fan"] == "ok"
