@@ -95,3 +95,22 @@ def test_what_says_the_same_after_a_long_silence_did_not_stand_still() -> None:
         excitation.step(pair, (None, 60.0))
     for _ in range(3 * excitation.ROWS):
         assert excitation.step(pair, (80.0, 60.0)) == []
+
+
+def test_rows_that_never_came_are_no_way_under_a_standing_signal() -> None:
+    """On a board that drops seconds a car braked from 90 to 32 unheard, and held 32: its speed was told as stuck."""
+    pair = [Follower(0, 1, 5.0)]
+    for _ in range(20):
+        excitation.step(pair, [90.0, 90.2])
+    assert all(not excitation.step(pair, [32.0, 32.4]) for _ in range(60))
+
+
+def test_it_is_known_for_a_few_rows_that_a_signal_may_be_stuck() -> None:
+    """Who judges the pair may wait so long, and no longer, for whose fault it is."""
+    pair = [Follower(0, 1, 5.0)]
+    excitation.step(pair, [90.0, 90.2])
+    seen = []
+    for _ in range(3 * excitation.ROWS):
+        excitation.step(pair, [90.0, 40.0])
+        seen.append(excitation.awaited(pair, 0))
+    assert seen[0] and sum(seen) == excitation.ROWS and not excitation.awaited(pair, 1)

@@ -67,6 +67,8 @@ def step(followers: Sequence[Follower], row: Row) -> list[int]:
         if value != f.value:
             if f.lenient and f.out_rows >= ROWS:
                 f.least = min(2.0 * f.least, max(f.least, MARGIN * abs(f.smooth - f.start)))
+            # From where the peer is now: what its mean lags behind, as after seconds without a row, is no way under this value.
+            f.smooth = f.smooth if peer is None else peer
             f.value, f.start, f.out_rows = value, f.smooth, 0
         elif abs(f.smooth - f.start) > f.least:
             f.out_rows += 1
@@ -77,6 +79,11 @@ def step(followers: Sequence[Follower], row: Row) -> list[int]:
         else:
             stuck.append(f.signal)
     return stuck
+
+
+def awaited(followers: Sequence[Follower], signal: int) -> bool:
+    """This returns whether a signal has begun to stand still under a peer that moved: within ROWS it is known if it is stuck."""
+    return any(f.signal == signal and 0 < f.out_rows <= ROWS for f in followers)
 
 
 def _follower(rows: Sequence[Row], signal: int, width: int) -> Follower | None:
