@@ -8,8 +8,10 @@ import msgspec
 import pytest
 
 from sickbay.core import baseline
+from sickbay.core.anomaly import PartView
 from sickbay.core.baseline import Learnt
-from sickbay.core.flatline import coarse, stuck_rows
+from sickbay.core.equipment import Signal
+from sickbay.core.flatline import ROWS_LEAST, coarse, rests, stuck_rows
 from sickbay.core.tails import autocorrelation_rows, limit
 
 CHANCE = 4e-8
@@ -116,6 +118,38 @@ def test_autocorrelation_tells_white_from_slow() -> None:
 
 def test_a_flickering_signal_is_stuck_within_a_few_rows() -> None:
     assert 8 <= stuck_rows(white(400), CHANCE) <= 25
+
+
+def wheel(rows: int, seed: int = 1) -> list[float]:
+    """This is a wheel's speed, which flickers while it turns, and stands for 30 s every two minutes: hardly a pulse then."""
+    chance = random.Random(seed)
+    turns = [second % 120 >= 30 for second in range(rows)]
+    return [max(0.0, round((40.0 * each + chance.gauss(0.0, 0.06)) / 0.15) * 0.15) for each in turns]
+
+
+def test_where_a_machine_rests_at_an_end_of_its_range_no_flicker_is_missed() -> None:
+    """In a jam of half an hour a healthy wheel said nought for 50 rows at a time, and was told as stuck."""
+    values = wheel(1200)
+    assert rests(values) == (0.0,) and rests(white(400)) == () and rests([7.0] * 400) == ()
+    view = PartView([Signal("wheel", "plug"), Signal("load", "plug"), Signal("volts", "plug")], 1200)
+    other = random.Random(3)
+    for second, value in enumerate(values):
+        view.step([value, other.gauss(0.0, 1.0), other.gauss(0.0, 1.0)], second * 1000)
+
+    def marks(value: float) -> set[tuple[int, str]]:
+        found: set[tuple[int, str]] = set()
+        for second in range(1200, 1400):
+            view.step([value, other.gauss(0.0, 1.0), other.gauss(0.0, 1.0)], second * 1000)
+            found.update(view.sensor_faults)
+        return found
+
+    assert marks(0.0) == set()
+    assert marks(40.05) == {(0, "stuck")}
+
+
+def test_how_long_a_signal_rests_says_nothing_of_how_long_it_stands_elsewhere() -> None:
+    values = wheel(1200)
+    assert ROWS_LEAST <= stuck_rows(values, CHANCE, rests(values)) < stuck_rows(values, CHANCE)
 
 
 def test_a_quantised_flicker_needs_longer() -> None:

@@ -9,7 +9,7 @@ import msgspec
 from sickbay.core import excitation, gait, lone, rhythm
 from sickbay.core.chart import STEP_ROWS, TIMESCALES, Chart, SignalLearnt, white
 from sickbay.core.excitation import Follower
-from sickbay.core.flatline import stuck_rows
+from sickbay.core.flatline import rests, stuck_rows
 from sickbay.core.tails import autocorrelation_rows, deviation, limit, median, upper_quantile
 
 Row = Sequence[float | None]
@@ -145,11 +145,13 @@ def _at_rest(name: str, column: Sequence[float | None], chance: float) -> Signal
         run = run + 1 if step == 0.0 else 0
         repeats += step == 0.0
         longest = max(longest, run)
+    at_rest = rests(values)
     return SignalLearnt(
         name,
         centre,
         scale if scale > floor else 0.0,
-        stuck_rows=stuck_rows(values, chance),
+        stuck_rows=stuck_rows(values, chance, at_rest),
+        rests=at_rest,
         repeat=repeats / len(steps),
         longest_run=longest,
     )

@@ -87,6 +87,7 @@ class SignalLearnt(msgspec.Struct):
     spike: float = BOUNDLESS  # a reading this far from the last ten is a spike
     wild: float = BOUNDLESS  # one this far is wild: alone it means nothing, three within 30 rows are the sensor's fault
     stuck_rows: int = 0  # equal rows that mean stuck; 0: no number does
+    rests: tuple[float, ...] = ()  # values at which no number of rows does: see flatline.py
     repeat: float = 1.0  # share of rows equal to the row before
     longest_run: int = 0  # equal rows
     lone: float | None = None  # how far a lone spike stands out, in its own unit: see lone.py
@@ -99,7 +100,7 @@ class Chart:
     __slots__ = (
         "blind", "burst", "centre", "constant", "drift", "fast", "g_fast", "g_jump", "g_middle", "g_noise", "g_slow", "g_step",
         "held", "inverse", "k_level", "k_middle", "k_slow", "last", "leap", "level", "mark", "middle", "missing",
-        "noise", "noise_most", "old", "pace", "restless", "rhythm", "run", "score", "settling", "slow", "spike", "spiked",
+        "noise", "noise_most", "old", "pace", "restless", "rests", "rhythm", "run", "score", "settling", "slow", "spike", "spiked",
         "spikes", "steps", "stuck_rows", "told", "unrest", "wild", "z",
     )  # fmt: skip
 
@@ -120,6 +121,7 @@ class Chart:
         self.wild = min(learnt.wild, learnt.spike)
         self.restless = RESTLESS * self.wild
         self.stuck_rows = learnt.stuck_rows if learnt.stuck_rows > 0 else NEVER
+        self.rests = tuple((value - learnt.centre) * self.inverse for value in learnt.rests)
         self.noise = learnt.usual[-1]
         self.noise_most = NOISE_MOST * learnt.usual[-1] if learnt.limits[-1] < BOUNDLESS else BOUNDLESS
         self.level = self.fast = self.middle = self.slow = 0.0
@@ -169,7 +171,7 @@ class Chart:
         mark = 0
         if change == 0.0:
             self.run = run = self.run + 1
-            if run >= self.stuck_rows:
+            if run >= self.stuck_rows and z not in self.rests:
                 mark = STUCK
         else:
             self.run = 0

@@ -2,6 +2,7 @@
 
 A sensor's noise is its excitation: where it visibly flickers in normal running, standing still is a fault within a few rows.
 Where it does not (a thermostat's water held 794 s, a barometer 5007 s on healthy cars), no run of any length says anything.
+At an end of its range a machine rests, and the flicker is cut off with it: a wheel that stands counts no pulses.
 """
 
 import itertools
@@ -15,12 +16,29 @@ REPEAT_MOST = 0.65  # share of equal neighbours above which the noise is too sma
 NOISE_LEAST = 0.4  # standard deviation of the noise in smallest steps: below, a value can rest between two steps
 ROWS_LEAST = 8
 RUN_MARGIN = 2.0  # times the longest normal run
+REST_STAYS, REST_ROWS = 3, 20  # at the lowest or highest value of learning, before it may be where the signal rests
 LARGE, LARGE_SHARE = 1.5, 0.14  # root mean squares of a step, and how many of a Gaussian's are larger
 COARSE_LEAST = 11.5  # -ln of the chance that so many steps in a row are nothing or large: one in 100,000
 
 
-def stuck_rows(values: Sequence[float], chance: float) -> int:
-    """This returns how many repeats in a row mean stuck; 0: standing still means nothing for this signal."""
+def rests(values: Sequence[float]) -> tuple[float, ...]:
+    """This returns the ends at which a signal came to rest in learning: there it flickers less than half as often as between."""
+    if not values:
+        return ()
+    ends = tuple(dict.fromkeys((min(values), max(values))))
+    between = [(a, b) for a, b in itertools.pairwise(values) if a not in ends]
+    moving = sum(a != b for a, b in between) / len(between) if between else 0.0
+    found = []
+    for end in ends:
+        after = [b for a, b in itertools.pairwise(values) if a == end]
+        left = sum(b != end for b in after)
+        if left >= REST_STAYS and len(after) >= REST_ROWS and left <= moving / 2.0 * len(after):
+            found.append(end)
+    return tuple(found)
+
+
+def stuck_rows(values: Sequence[float], chance: float, at_rest: Sequence[float] = ()) -> int:
+    """This returns how many repeats in a row mean stuck, but for where it rests; 0: standing still means nothing here."""
     steps = [b - a for a, b in itertools.pairwise(values)]
     moves = [s for s in steps if s != 0.0]
     if len(steps) < 40 or len(moves) < 20:
@@ -31,14 +49,8 @@ def stuck_rows(values: Sequence[float], chance: float) -> int:
     noise = math.sqrt(math.fsum(s * s for s in moves) / len(steps) / 2.0)
     if alternate < ALTERNATE_LEAST or repeat > REPEAT_MOST or noise < NOISE_LEAST * smallest:
         return 0
-    runs, run = [], 0
-    for step in steps:
-        if step == 0.0:
-            run += 1
-        else:
-            runs.append(run)
-            run = 0
-    runs.append(run)
+    stays = itertools.groupby(values)
+    runs = [sum(1 for _ in stay) - 1 for value, stay in stays if value not in at_rest]
     tail = limit([float(r) for r in runs], chance * len(steps) / len(runs))
     return max(ROWS_LEAST, math.ceil(tail), math.ceil(RUN_MARGIN * max(runs)))
 
