@@ -92,3 +92,26 @@ def test_an_offset_of_ten_deviations_is_found_within_seconds_and_noise_never() -
         told += [e for e in node.take_effects() if isinstance(e, Escalate)]
         assert t >= LEARN + 2500 or not told
     assert told and told[0].body["target"] == "b" and told[0].at_ms < (LEARN + 2560) * 1000
+
+
+def test_who_stands_still_while_its_twin_goes_on_is_the_one_that_errs() -> None:
+    """A wheel's sensor hung at 39 km/h, the car stopped as it does in town, and the car's own speed was told as wrong."""
+    rng = random.Random(4)
+    parts = (Part("wheels", ("speed", "wheel"), isolate=Mode.ACTIVE),)
+    signals = (Signal("speed", "plug"), Signal("wheel", "plug", redundant_with="speed"))
+    node = Node(Equipment("d", signals, parts, (), Policy(learn_rows=1200, probation_ms=20_000)), "m")
+    node.start(0)
+    told: list[Escalate] = []
+    at = wheel = goal = 0.0
+    for t in range(1400):
+        if t % 40 == 0:
+            town = (t // 200) % 2
+            goal = (0.0 if t // 40 % 2 else rng.uniform(28, 55)) if town else rng.uniform(75, 115)
+        at += max(-6.5, min(4.5, 0.33 * (goal - at)))
+        wheel = round((at + rng.gauss(0, 0.06)) / 0.15) * 0.15 if t < 1330 else wheel
+        for name, value in (("speed", float(round(at))), ("wheel", wheel)):
+            node.feed(Reading(name, value, t * 1000))
+        node.tick(t * 1000 + 500)
+        told += [e for e in node.take_effects() if isinstance(e, Escalate)]
+    assert [(e.body["target"], e.body["class"]) for e in told][:1] == [("wheel", "stuck")]
+    assert {e.body["target"] for e in told} == {"wheel"}

@@ -210,6 +210,10 @@ class PartView(Sighting):
         """This returns each signal's own evidence, in units of its own limit. Never from a model: that smears."""
         return list(self._blame)
 
+    def may_be_stuck(self, index: int) -> bool:
+        """This returns whether a signal has begun to stand still while what it follows moves: a few rows tell."""
+        return excitation.awaited(self._followers, index)
+
     def lonely(self, index: int) -> bool:
         """This returns whether a signal throws spikes beside which it goes on as it was: its machine does not do that."""
         return index in self._lonely

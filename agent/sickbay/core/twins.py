@@ -38,6 +38,8 @@ def _blame(ward: Ward, twins: Twins) -> None:
         return  # one of them is known to be ill: that they differ is no news
     if any(row.view.alarm and not row.settled for c in twins.members for row, _ in c.rows):
         return  # a part of theirs has just begun to run oddly: let its diagnosis come first
+    if any(row.view.may_be_stuck(i) for c in twins.members for row, i in c.rows):
+        return  # who stands still while the other moves left no normal, and is the one that errs: it is known in a moment
     known = next((k for k, name in enumerate(names) if ward.faults.is_failing(name, CLASS)), None)
     culprit = known if known is not None else twins.judge.who([_oddness(ward, c) for c in twins.members])
     said = ", ".join(
