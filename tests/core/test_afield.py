@@ -195,6 +195,30 @@ def test_nothing_is_stuck_where_the_others_stand_too_or_are_elsewhere() -> None:
     assert list(unit([hangs], ILL + 2400)[0].standing) == [0]
 
 
+def test_it_is_the_way_of_the_others_that_counts_and_not_the_time_alone() -> None:
+    """On an even road the air under a bonnet stood four times as long as ever, and was told as a stuck sensor."""
+
+    def cruises(second: int, values: Values) -> None:
+        hangs(second, values)
+        if second >= ILL:
+            chance = random.Random(second)
+            values.update(speed=88.0 + chance.gauss(0.0, 2.0), load=64.0 + chance.gauss(0.0, 4.0))
+
+    assert not unit([cruises], ILL + 2400)[0].standing
+    assert list(unit([hangs], ILL + 1200)[0].standing) == [0], "where they go all their way, it is found"
+
+
+def test_what_never_moved_in_learning_has_no_bounds_that_anybody_knows() -> None:
+    """A barometer stood still for the hour in which it was learnt, and then the road climbed."""
+
+    def climbs(second: int, values: Values) -> None:
+        values["coolant"] = 100.0 - 0.01 * max(0, second - ILL)
+
+    _, found = unit([climbs], ILL + 2400)
+    assert not found
+    assert told(1, climbs) == []
+
+
 def test_what_was_not_heard_for_long_did_not_stand() -> None:
     """A line said one row for 20 minutes; who said the same as before when it was well again, by chance, was masked."""
 

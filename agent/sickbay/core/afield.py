@@ -6,7 +6,9 @@ signals over 10, 40 and 160 rows, each within what it was in learning, are the w
 and what went away meanwhile is given its way home.
 
 The same witnesses say when a signal stands still that never stood so long: a coolant of whole degrees may stand for minutes on the
-road, and for hours in the yard, but not while the car goes on through town and country as it always did.
+road, and for hours in the yard, but not while the car goes on through town and country as it always did. It is their way that
+counts, not the time alone: on a long even road the air below the bonnet stood four times as long as ever, and rightly.
+What hardly moved in learning has no bounds that anybody knows: a barometer stood for an hour, and then the road climbed.
 """
 
 import math
@@ -27,6 +29,8 @@ NEARER, STALE_ROWS = 0.98, 300  # on its way home: times the nearest so far, and
 # It has turned round: times the nearest, and limits beyond it. By one limit wander alone may take it.
 TURNED, TURNED_LEAST = 1.25, 1.0
 STANDS = 3.5  # times the longest that a signal stood in learning
+# Since it stood longer than ever: the way of most others' longest means, in widths of what they were, in moves that count.
+TOUR, MOVE = 1.0, 0.2
 CHANGES_LEAST = 10  # of a signal in learning, or nothing is known of how long it stands
 GROWS_MOST = 5.0  # times its width in learning: what a signal that wanders may come to cover in days
 
@@ -39,7 +43,7 @@ class Afield:
 
     __slots__ = (
         "above", "apart", "below", "changes", "counts", "found", "free", "high", "last", "learn_rows", "longest", "low", "means",
-        "missing", "nearest", "out", "rows", "runs", "stale", "standing", "stays", "steps",
+        "missing", "nearest", "out", "rows", "runs", "stale", "standing", "stays", "steps", "tours",
     )  # fmt: skip
 
     def __init__(self, apart: list[list[int]], learn_rows: int) -> None:
@@ -59,6 +63,8 @@ class Afield:
         self.longest = [0] * n  # rows that each stood at most, in learning
         self.runs = [0] * n  # rows since each changed
         self.stays = [0] * n  # of those, with the unit where it was
+        # Of who stands longer than ever: each signal's last mark, and its way since.
+        self.tours: dict[int, list[tuple[float, float]]] = {}
         self.standing: dict[int, None] = {}  # signals that have stood too long
         self.out: list[int] = []  # signals that are outside of what they were
         self.free = [True] * n  # it left what it was while the rest of the unit was where it was, or came home since
@@ -152,24 +158,34 @@ class Afield:
                 found.pop(i, None)
             elif out and not out.isdisjoint(apart):
                 self._take_along(i, far)
-            else:
+            elif self.changes[i] >= CHANGES_LEAST:
                 self._ask(i, far)
                 if runs[i]:
-                    stays[i] = min(runs[i], stays[i] + EVERY)
+                    stays[i] = stay = min(runs[i], stays[i] + EVERY)
+                    if stay > self.longest[i] and stay >= ROWS and self._stands(i, masked):
+                        self.standing[i] = None
             if found and far < OFF:
                 found.pop(i, None)
-            if stays[i] >= ROWS and self._stands(i, masked):
-                self.standing[i] = None
-            elif runs[i] < EVERY and i in self.standing:
-                del self.standing[i]
+            if i in self.tours and runs[i] < EVERY:
+                del self.tours[i]
+                self.standing.pop(i, None)
 
     def _stands(self, i: int, masked: Sequence[bool]) -> bool:
-        """This returns whether a signal has stood too long, while most of the other parts' signals go on changing."""
-        if self.changes[i] < CHANGES_LEAST or self.stays[i] < STANDS * self.longest[i]:
+        """This returns whether a signal has stood too long, while most of the other parts' signals went all their way."""
+        last = 2 * len(self.last)
+        means = self.means[last:]
+        tour = self.tours.get(i) or [(mean, 0.0) for mean in means]
+        for j in self.apart[i]:
+            mark, way = tour[j]
+            width, went = self.high[last + j] - self.low[last + j], abs(means[j] - mark)
+            if went >= MOVE * width > 0.0:
+                tour[j] = means[j], way + went / width
+        self.tours[i] = tour
+        if self.stays[i] < STANDS * self.longest[i]:
             return False
         told = [j for j in self.apart[i] if not masked[j] and self.changes[j] >= CHANGES_LEAST]
-        lively = sum(self.runs[j] <= self.longest[j] for j in told)
-        return lively >= PEERS_LEAST and 2 * lively > len(told)
+        toured = sum(self.runs[j] <= self.longest[j] and tour[j][1] >= TOUR for j in told)
+        return toured >= PEERS_LEAST and 2 * toured > len(told)
 
     def _take_along(self, i: int, far: float) -> None:
         """This is a row in which the unit is elsewhere: nothing is asked, and what goes away now was taken along.
