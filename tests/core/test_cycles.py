@@ -76,6 +76,46 @@ def test_a_compressor_that_runs_for_hours_since_the_air_is_warm_does_its_work() 
     assert not [kind for kind in watch.go(300).kinds() if kind[0] == "stands"]
 
 
+def test_a_compressor_that_dries_the_air_while_it_cools_warm_goods_does_its_work() -> None:
+    """It had become drier than ever, and that was told as a contactor that hangs, hours after a delivery."""
+    watch = Watch()
+    watch.store.cold = 0.075  # as far as warm goods let it: it runs for ten times as long
+    on = watch.cycles.switches[0].on
+    within = (on.end[COIL] + on.end_low[COIL]) / 2.0  # as cold as at the end of many a stay
+
+    def spoil(k: int, row: Row) -> None:
+        if watch.store.calls:
+            row[DAMP], row[COIL] = 40.0, within
+
+    assert not [kind for kind in watch.go(600, spoil).kinds() if kind[0] == "stands"]
+
+
+def test_what_a_stay_drives_past_all_its_ends_waits_for_how_long_that_lasts() -> None:
+    """The room was told for a welded contactor: it is the compressor's, once that has run longer than it may."""
+    watch = Watch()
+    watch.store.runs = True
+    now = 0
+    while not watch.cycles.signs():
+        watch.go(1)
+        now = watch.store.number * EVERY_MS
+        assert watch.rows < 200
+    assert watch.cycles.outlasts(AIR, watch.store.air, now)
+    assert not watch.cycles.outlasts(AIR, 0.0, now) and not watch.cycles.outlasts(PRESSURE, 900.0, now)
+    assert not watch.cycles.outlasts(AIR, watch.store.air, now + 10 * now)
+
+
+def test_who_is_odd_in_a_thaw_waits_for_how_that_ends_but_not_for_ever() -> None:
+    """A fan that stood was told as its tachometer's error, and a thaw that went on as a hygrometer's."""
+    watch = Watch()
+    watch.store.fan_dead = True
+    watch.go(12)
+    now = watch.store.number * EVERY_MS
+    assert watch.cycles.undecided(now)
+    watch.go(400)
+    now = watch.store.number * EVERY_MS
+    assert not watch.cycles.undecided(now)
+
+
 def test_a_compressor_that_rests_since_it_is_cold_outside_is_well() -> None:
     watch = Watch()
     watch.store.warm = 0.01

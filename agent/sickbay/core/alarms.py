@@ -2,7 +2,7 @@
 
 import msgspec
 
-from sickbay.core import aftermath, casework, marks, peers, telling, together
+from sickbay.core import aftermath, casework, cycling, marks, peers, telling, together
 from sickbay.core.case import Case
 from sickbay.core.channel import PartRow
 from sickbay.core.diagnosis import ACCUSED, Finding, part_anomaly
@@ -158,6 +158,7 @@ def _diagnose(ward: Ward, row: PartRow) -> None:
     early = early or (finding.class_ == "shift" and peers.goes_astray(ward, finding.target))
     early = early or (finding.layer == "surroundings" and _one_leads(row, others)) or _may_have_stepped(ward, row)
     early = early or (finding.layer != "part" and _goes_home(row)) or _handled(ward, row, finding)
+    early = early or (cycling.undecided(ward) if finding.layer == "sensor" else cycling.serves(ward, row))
     row.settled = finding.settled and not early
     if not row.settled:
         return

@@ -97,10 +97,17 @@ class Mode(msgspec.Struct):
     least_swing: list[float] = []
     up: list[int] = []  # by signal: dwells that it ended higher than it began
     end: list[float] = []  # by signal: where it was when a dwell ended, on average
+    end_low: list[float] = []  # by signal: the lowest and the highest of those, interludes left out
+    end_high: list[float] = []
     step: list[float] = []  # by signal: the largest change of its mean from the median of the dwells before
     lowest: list[float] = []  # by signal: of its means
     highest: list[float] = []
     means: list[list[float]] = []  # by signal: of the latest dwells
+
+    def is_past(self, j: int, way: int, value: float) -> bool:
+        """This returns whether a signal has gone farther than at the end of any stay."""
+        farthest = self.end_high[j] if way > 0 else self.end_low[j]
+        return way * value > way * (farthest if abs(farthest) < BOUNDLESS else self.end[j])
 
     def is_full(self, dwell_ms: int) -> bool:
         return dwell_ms >= FULL * self.median_ms
@@ -249,6 +256,7 @@ def find(rows: Sequence[Row], times: Sequence[int]) -> list[Switch]:
             mode.least_high, mode.most_low = [BOUNDLESS] * width, [-BOUNDLESS] * width
             mode.least_swing, mode.step = [BOUNDLESS] * width, [0.0] * width
             mode.up, mode.end = [0] * width, [0.0] * width
+            mode.end_low, mode.end_high = [BOUNDLESS] * width, [-BOUNDLESS] * width
             mode.lowest, mode.highest = [BOUNDLESS] * width, [-BOUNDLESS] * width
             mode.means = [[] for _ in range(width)]
     return switches
@@ -278,6 +286,8 @@ def take_in(mode: Mode, dwell: Dwell, alone: bool) -> None:
         mode.least_swing[j] = min(mode.least_swing[j], dwell.swing(j))
         mode.up[j] += latest > first
         mode.end[j] += (latest - mode.end[j]) / mode.dwells
+        if alone:
+            mode.end_low[j], mode.end_high[j] = min(mode.end_low[j], latest), max(mode.end_high[j], latest)
         mean = dwell.mean(j)
         if alone and mean is not None:
             mode.lowest[j], mode.highest[j] = min(mode.lowest[j], mean), max(mode.highest[j], mean)

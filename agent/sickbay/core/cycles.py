@@ -20,6 +20,10 @@ JOINT_SHARE = 0.25  # ... and so much of the other's usual dwell
 CYCLES_LEAST = 10  # dwells before levels and swings are judged
 TWICE = 2  # dwells in a row
 MISSED = 0.5  # of the way to the least that a dwell ever reached: not half is not reached
+OUTLASTS = 1.25  # times the longest that a stay may last: by then it has been told, or never will be ...
+OVERDUE = (
+    2.0  # ... or, where a sensor would be accused: a timer ends an interlude that does not bring about what it should
+)
 PAST = 2.0 / 3.0  # of what a mode drives elsewhere
 MEMORY_ROWS = 40  # of the slowest mean of a chart: a thaw shows in it as long as it took, and so many rows more
 GAP_ROWS = 10  # of silence after which a dwell's length is no longer known
@@ -195,9 +199,10 @@ class Cycles:
         return -1 if falls >= DRIVEN and rises <= 1.0 - DRIVEN else 0
 
     def _unserved(self, switch: Switch, state: bool, row: Row, blind: Sequence[bool]) -> int:
-        """This returns a signal that a mode has driven beyond all that was, where what it drives elsewhere has gone past its end.
+        """This returns a signal that a mode has driven beyond all that was, where most that it drives has gone past all its ends.
 
-        A compressor that runs for hours since its room is warm does its work; one that runs on though its room is cold does not.
+        A compressor that runs for hours since its room is warm does its work, and dries the air meanwhile; one that runs on though
+        its room is colder than it ever left it does not.
         """
         mode, past, driven, far = switch.mode(state), 0, 0, -1
         for j, value in enumerate(row):
@@ -205,10 +210,34 @@ class Cycles:
             if not way or value is None or blind[j] or j in self.kin[switch.signal]:
                 continue
             driven += 1
-            past += way * value >= way * mode.end[j]
+            past += mode.is_past(j, way, value)
             if far < 0 and not self.low_edge(j) <= value <= self.high_edge(j) and way * value > way * mode.end[j]:
                 far = j
         return far if driven and past >= PAST * driven else -1
+
+    def outlasts(self, j: int, value: float, at_ms: int) -> bool:
+        """This returns whether a stay that still goes on has driven a signal past all its ends: how long it lasts will say why."""
+        for switch in self.switches:
+            dwell = switch.dwell
+            if dwell is None or switch.state is None or j in self.kin[switch.signal]:
+                continue
+            mode, way = switch.mode(switch.state), self._drives(switch, j) * (1 if switch.state else -1)
+            if way and mode.is_past(j, way, value) and at_ms - dwell.since_ms <= OUTLASTS * self._most_ms(mode):
+                return True
+        return False
+
+    def undecided(self, at_ms: int) -> bool:
+        """This returns whether an interlude goes on: how it ends says more than any sensor that seems odd in it.
+
+        A fan that stands as for a thaw is no tachometer's error, nor what a thaw that goes on does to the air a hygrometer's.
+        """
+        for switch in self.switches:
+            if switch.dwell is None or switch.state is None:
+                continue
+            mode, lasted_ms = switch.mode(switch.state), at_ms - switch.dwell.since_ms
+            if mode.share < RARE and lasted_ms <= OVERDUE * self._most_ms(mode):
+                return True
+        return False
 
     def _over(
         self, k: int, switch: Switch, state: bool, dwell: Dwell, at_ms: int, blind: Sequence[bool], learns: bool

@@ -1,8 +1,9 @@
 """This brings a unit's rows to its cycles, and what they find to people: which part no longer goes as it did, or which sensor."""
 
 from sickbay.core import anticipating, casework
+from sickbay.core.channel import Channel, PartRow
 from sickbay.core.cycle import Sign
-from sickbay.core.diagnosis import Finding
+from sickbay.core.diagnosis import ACCUSED, Finding
 from sickbay.core.fault import Result
 from sickbay.core.ward import Union, Ward
 
@@ -60,6 +61,22 @@ def _tell(ward: Ward, union: Union, key: str, sign: Sign) -> None:
     case = ward.triage.open_case((finding.target, finding.class_))
     if case is not None and case.opened_ms == ward.now_ms:
         case.onset_ms = ward.now_ms - sign.dwell_ms
+
+
+def serves(ward: Ward, row: PartRow) -> bool:
+    """This returns whether all that is odd is what a machine that has not switched off, or on, does: that is about to be told."""
+    odd = [c for c, b in zip(row.members, row.view.blame(), strict=True) if b >= ACCUSED]
+    return ward.union is not None and bool(odd) and all(_is_driven(ward, ward.union, c) for c in odd)
+
+
+def _is_driven(ward: Ward, union: Union, channel: Channel) -> bool:
+    number, value = union.numbers.get(channel.spec.name), channel.value
+    return number is not None and value is not None and union.cycles.outlasts(number, value, ward.now_ms)
+
+
+def undecided(ward: Ward) -> bool:
+    """This returns whether the unit's cycles will soon say more than a sensor that is to be accused."""
+    return ward.union is not None and ward.union.cycles.undecided(ward.now_ms)
 
 
 def _words(union: Union, sign: Sign) -> str:
