@@ -13,6 +13,7 @@ TURNED = 0.9  # of the farthest: it has turned round ...
 FRESH_ROWS = 60  # ... and rows within which it must have come nearer again
 NEARER = 0.98  # times the nearest so far: less is a step nearer, and no chance
 STALE_ROWS = 300  # without a step nearer: it has stopped
+STOOD = 2  # numbers of a working point (core/working_point.py) that has not been left yet
 BACK_OUT, BACK_OUT_LEAST = 1.25, 0.5  # times the nearest, and limits beyond it: it has turned round
 
 
@@ -34,6 +35,8 @@ def follow(row: PartRow) -> None:
 def forget(row: PartRow) -> None:
     """This ends what was followed: the part is well, or off."""
     row.aways, row.ebbs, row.swayed = [], False, False
+    if len(row.point) == STOOD:
+        row.point.append(row.at_ms)  # it is back from there, and what followed it slowly is on its way
 
 
 def heads_home(row: PartRow) -> bool:

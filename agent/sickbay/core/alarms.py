@@ -2,7 +2,7 @@
 
 import msgspec
 
-from sickbay.core import aftermath, casework, cycling, marks, peers, telling, together
+from sickbay.core import aftermath, casework, cycling, marks, peers, telling, together, working_point
 from sickbay.core.case import Case
 from sickbay.core.channel import PartRow
 from sickbay.core.diagnosis import ACCUSED, Finding, part_anomaly
@@ -151,8 +151,8 @@ def _diagnose(ward: Ward, row: PartRow) -> None:
         finding = msgspec.structs.replace(finding, symptom_of=_told_already(ward, row))
         row.common = row.common or finding.symptom_of is not None
     alike = together.moved_alike(ward, row)
-    finding = alike or finding
-    early = alike is not None and ward.now_ms - row.alarm_ms < ELSEWHERE_MS
+    finding, waits = working_point.explained(ward, row, alike or finding)
+    early = waits or (alike is not None and ward.now_ms - row.alarm_ms < ELSEWHERE_MS)
     early = early or (finding.layer == "part" and _too_early(ward, row, len(others), leads, waited))
     early = early or _faint(row) or _too_slight(ward, row, finding)
     early = early or (finding.class_ == "shift" and peers.goes_astray(ward, finding.target))

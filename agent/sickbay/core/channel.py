@@ -85,6 +85,7 @@ class PartRow:
         "part",
         "paused",
         "period_ms",
+        "point",
         "relations",
         "row",
         "seen",
@@ -122,6 +123,8 @@ class PartRow:
         self.ebbs = False  # the present alarm is only what is left of a fault that is over
         # When the unit was last found elsewhere by its other parts, during an alarm of this one.
         self.elsewhere_ms: int | None = None
+        # In the present alarm: when it stood at another working point first, how far out that is, and when it came back.
+        self.point: list[float] = []
         self.beside = 0  # rows in a row that one more is odd beside those that left their normal alone
         self.handled = False  # in the present alarm people have moved something, such as a door
         self.swayed = False  # the present alarm rose while a person had another part out of service

@@ -30,6 +30,7 @@ from sickbay.core.halves import Halves
 from sickbay.core.levels import Levels
 from sickbay.core.lone import Lone
 from sickbay.core.news import Newness, News
+from sickbay.core.outside import Outside
 from sickbay.core.parity import Parity
 from sickbay.core.quarantine import Record, State
 from sickbay.core.reading import Quality
@@ -50,7 +51,7 @@ from sickbay.core.wear import Wear
 UNREADABLE = (msgspec.MsgspecError, KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError)
 _VIEWS = (PartView, Chart, Gait, Lone, Settling, ResidualView, SlowView, Abrupt, Leaps, News, Newness, Season, Tail)
 _MEANS = (Halves, Rhythm)
-_OTHERS = (Afield, SignalChecks, Disagreement, Trend, Relations, Source, Parity, Scatter, Cycles, Levels, Wear)
+_OTHERS = (Afield, SignalChecks, Disagreement, Trend, Relations, Source, Parity, Scatter, Cycles, Levels, Wear, Outside)
 _RECORDS = (Entry, Record, TimeLeft, TriageState, Standing, Bar)
 _CYCLE = (Switch, Mode, Dwell, Known, Sign, Habit)
 _KINDS = (Learnt, SignalLearnt, Follower, Case, Overlay, Watched, Relation, *_CYCLE, *_RECORDS)

@@ -43,6 +43,7 @@ _ROW = (
     "beside",
     "common",
     "ebbs",
+    "point",
     "relations",
     "shifted",
     "handled",
@@ -187,6 +188,7 @@ def _union(ward: Ward) -> dict[str, Any] | None:
         "brought": list(union.brought),
         "parity": down(union.parity),
         "afield": down(union.afield),
+        "outside": down(union.outside),
         "cycles": down(union.cycles),
         "told": down(union.told),
     }
@@ -210,6 +212,7 @@ def _unite(ward: Ward, state: dict[str, Any]) -> None:
             union.brought = dict.fromkeys(name for name in kept["brought"] if name in ward.rows)
             _cycles(ward, kept)
             _afield(ward, kept)
+            _outside(ward, kept)
             return
     except UNREADABLE:
         pass
@@ -235,6 +238,18 @@ def _afield(ward: Ward, kept: dict[str, Any]) -> None:
         for i in range(len(each.members)):
             each.view.goes_afield(i, 0.0)
             each.view.stands(i, False)
+
+
+def _outside(ward: Ward, kept: dict[str, Any]) -> None:
+    """This takes up what was learnt of the surroundings; a snapshot of before that was followed has nothing of it."""
+    union = ward.union
+    assert union is not None
+    try:
+        made, own = up(kept["outside"]), union.outside
+        if alike(made, own) and (made.names, made.learn_rows) == (own.names, own.learn_rows):
+            union.outside = made
+    except UNREADABLE:
+        pass
 
 
 def _cycles(ward: Ward, kept: dict[str, Any]) -> None:

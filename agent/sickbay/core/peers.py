@@ -41,6 +41,8 @@ def _step(ward: Ward) -> None:
     accused = parity.accused
     parity.step(union.row, masked, not suspect)
     _afield(union, masked, not suspect)
+    if union.strangers:
+        union.outside.step(union.strangers, not suspect)
     blind = out
     if union.cycles.switches:
         known = {c.target for c in ward.triage.open_cases() if c.layer == "sensor" and c.is_failing}

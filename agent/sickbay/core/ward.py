@@ -12,6 +12,7 @@ from sickbay.core.channel import Channel, PartRow, Twins
 from sickbay.core.cycles import Cycles
 from sickbay.core.effects import Effect, Event
 from sickbay.core.equipment import Equipment, Part
+from sickbay.core.outside import Outside
 from sickbay.core.parity import SIGNALS_MOST, Parity
 from sickbay.core.quarantine import Quarantine, Record
 from sickbay.core.source import Source
@@ -23,7 +24,19 @@ from sickbay.core.triage import Triage
 class Union:
     """The whole unit's row while it fills up, part by part, and the relations and cycles that are followed in it."""
 
-    __slots__ = ("afield", "brought", "channels", "cycles", "numbers", "parity", "places", "row", "told")
+    __slots__ = (
+        "afield",
+        "brought",
+        "channels",
+        "cycles",
+        "numbers",
+        "outside",
+        "parity",
+        "places",
+        "row",
+        "strangers",
+        "told",
+    )
 
     def __init__(self, ward: "Ward") -> None:
         self.channels = list({c.spec.name: c for row in ward.rows.values() for c in row.members}.values())
@@ -38,6 +51,9 @@ class Union:
         ]
         apart = [[i for i in range(len(self.channels)) if i not in own] for own in near]
         self.afield = Afield(apart, ward.equipment.policy.learn_rows)
+        # Signals of no part: what is measured of the surroundings.
+        self.strangers = [c for c in ward.channels.values() if not c.rows]
+        self.outside = Outside([c.spec.name for c in self.strangers], ward.equipment.policy.learn_rows)
         self.told: dict[str, tuple[str, str]] = {}  # signs of the cycles: the fault that each was told as
         self.row: list[float | None] = [None] * len(self.channels)
         self.brought: dict[str, None] = {}  # parts whose rows are in
