@@ -103,3 +103,18 @@ def test_a_signal_that_turns_round_is_on_its_way_out_again() -> None:
     assert row.view.alarm and aftermath.comes_nearer(row)
     j.run(rows(range(OVER + 300, OVER + 420), pump_stops(ILL, OVER), shifts("pressure", -25.0, OVER + 300)))
     assert not aftermath.comes_nearer(row) and not aftermath.heads_home(row)
+
+
+def test_what_the_end_of_an_essential_parts_fault_shakes_is_its_symptom() -> None:
+    """A hose that was free again shook the water's temperatures: the fan was told, switched off, and the block reached 89 degC."""
+    ill, end = BORN + 100, BORN + 500  # long after what its beginning may have shaken
+
+    def hose(second: int, values: Values) -> None:
+        if ill <= second < end:
+            values["flow"], values["pressure"] = 11.0, 270.0
+        elif end <= second < end + 40:
+            values["outlet"], values["tach"] = (values["outlet"] or 0.0) + 8.0, (values["tach"] or 0.0) + 400.0
+
+    j = Journey().run(rows(range(end + 200), hose))
+    assert [m.body["target"] for m in j.told() if m.kind == "opened"] == ["pump"]
+    assert j.node.ward.quarantine.records["fan"].state == "in_service"

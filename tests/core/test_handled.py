@@ -54,6 +54,9 @@ def test_a_door_that_stays_open_is_told_once_after_an_hour() -> None:
     j = Journey(store()).run(day(OPENED + HOUR + 900, OPENED, 10**9))
     assert [m.kind for m in j.told()] == ["opened"]
     assert j.told()[0].body["target"] == "room" and j.told()[0].at_ms >= 1000 * (OPENED + HOUR)
+    assert (
+        j.told()[0].body["layer"] == "surroundings" and "people move door" in j.told()[0].body["counter_evidence"][-1]
+    )
 
 
 def test_a_float_that_never_moved_is_heard_at_once() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from plants import Ailment, Journey, Values, drifts, shifts
 from sickbay.core import alarms
 from sickbay.core.equipment import Equipment, Mode, Part, Policy, Signal
-from sickbay.core.together import moved_alike
+from sickbay.core.together import may_move_alike, moved_alike
 
 LEARN = 400
 ILL = LEARN + 50
@@ -73,6 +73,15 @@ def test_a_bearing_that_runs_hot_is_told_though_the_day_is_warm() -> None:
     """It is farther off than the weather can have made it."""
     j = Journey(loop()).run(hours(ILL + 1800, *warm_day(), drifts("bearing", 12.0, ILL)))
     assert [m.body["target"] for m in j.told()] == ["pump"]
+
+
+def test_who_feels_a_warm_day_first_waits_for_the_slower_thermometers() -> None:
+    """Water warms before a pump's bearing does: it was told as its fan's, and the fan counted as taken out of service."""
+    first = [drifts("outlet", 6.0, ILL), drifts("bearing", 2.6, ILL), drifts("block", 2.6, ILL)]
+    j = Journey(loop()).run(hours(ILL + 900, *first))
+    row = j.node.ward.rows["fan"]
+    assert moved_alike(j.node.ward, row) is None and may_move_alike(j.node.ward, row)
+    assert row.alarm_rows > 0 and not j.told("fan")
 
 
 def test_what_else_the_part_measures_must_be_as_usual() -> None:

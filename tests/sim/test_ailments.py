@@ -199,6 +199,7 @@ def test_blame_goes_to_names_that_the_configuration_has(plant: str) -> None:
 
 def test_the_surroundings_befall_only_what_they_can_reach() -> None:
     """A car's readings are numbers on a bus: no sagging supply of its sensors can be told by them."""
+    assert "left_open" in kinds_of(PLANTS["cold-room"]) and "left_open" not in kinds_of(PLANTS["car"])
     assert "common_mode" in kinds_of(PLANTS["cooling-loop"]) and "common_mode" not in kinds_of(PLANTS["car"])
     with pytest.raises(AilmentError, match="'supply_sag': car cannot have it"):
         check(Fault("supply_sag", "supply", 0.0), PLANTS["car"])

@@ -120,12 +120,26 @@ def _handled(ward: Ward, row: PartRow, finding: Finding) -> bool:
 
     No sensor is accused in it at all: a draught reaches two thermometers as it likes.
     """
-    union = ward.union
-    odd = [c.spec.name for c, b in zip(row.members, row.view.blame(), strict=True) if b >= ACCUSED]
-    if union is not None and any(union.cycles.handled[union.numbers[name]] for name in odd if name in union.numbers):
-        row.handled = True
+    row.handled = row.handled or bool(_moved_by_people(ward, row))
     lately = ward.now_ms - row.alarm_ms < PATIENT_MS
     return row.handled and (lately or finding.layer == "sensor" or aftermath.comes_nearer(row))
+
+
+def _moved_by_people(ward: Ward, row: PartRow) -> list[str]:
+    """This returns what is odd now and moved by people: as long as a door stands open, that is the matter."""
+    union = ward.union
+    odd = [c.spec.name for c, b in zip(row.members, row.view.blame(), strict=True) if b >= ACCUSED]
+    known = [] if union is None else [(name, union.numbers[name]) for name in odd if name in union.numbers]
+    return [name for name, number in known if union is not None and union.cycles.handled[number]]
+
+
+def _left_so(ward: Ward, row: PartRow, finding: Finding) -> Finding:
+    """This returns the surroundings where people have left something as it seldom is, and all else may follow from that."""
+    moved = _moved_by_people(ward, row)
+    if not moved or finding.layer == "sensor":
+        return finding
+    doubt = (*finding.counter, f"people move {' and '.join(moved)}: somebody may have left it so, or it hangs")
+    return Finding("surroundings", row.part.name, "anomaly", finding.evidence, doubt)
 
 
 def _diagnose(ward: Ward, row: PartRow) -> None:
@@ -151,8 +165,9 @@ def _diagnose(ward: Ward, row: PartRow) -> None:
         finding = msgspec.structs.replace(finding, symptom_of=_told_already(ward, row))
         row.common = row.common or finding.symptom_of is not None
     alike = together.moved_alike(ward, row)
-    finding, waits = working_point.explained(ward, row, alike or finding)
+    finding, waits = working_point.explained(ward, row, alike or _left_so(ward, row, finding))
     early = waits or (alike is not None and ward.now_ms - row.alarm_ms < ELSEWHERE_MS)
+    early = early or (ward.now_ms - row.alarm_ms < PATIENT_MS and together.may_move_alike(ward, row))
     early = early or (finding.layer == "part" and _too_early(ward, row, len(others), leads, waited))
     early = early or _faint(row) or _too_slight(ward, row, finding)
     early = early or (finding.class_ == "shift" and peers.goes_astray(ward, finding.target))

@@ -2,6 +2,7 @@
 
 from sickbay.core import telling
 from sickbay.core.case import Case
+from sickbay.core.channel import PartRow
 from sickbay.core.classes import LINE_SYMPTOMS
 from sickbay.core.diagnosis import Finding
 from sickbay.core.quarantine import ENERGISED
@@ -48,6 +49,13 @@ def _is_root(ward: Ward, case: Case, finding: Finding) -> bool:
         # Its relay did not follow: switched on, it is not as it should be. Ordered off it runs, and what it does counts.
         ordered_on = ward.quarantine.state(finding.target) in ENERGISED
         return ordered_on and ward.rows[finding.target].part.output == case.target
+    if (
+        case.layer == "surroundings"
+        and case.is_failing
+        and finding.class_ == "stuck"
+        and _is_handled(ward, case, finding)
+    ):
+        return True  # a door that is left open does stand still
     if case.layer == "surroundings" and case.is_failing and _came_slowly(ward, finding):
         return case.class_ == "anomaly"  # what most of the device felt at once reaches the rest of it slowly
     if case.layer == "surroundings" and (finding.layer == "surroundings" or finding.class_ in SWAYED):
@@ -104,7 +112,30 @@ def follows(ward: Ward, case: Case, finding: Finding) -> bool:
         return False
     if not row.abrupt and _is_essential(ward, case.target):
         return True  # what an essential part does comes slowly too
+    if _is_back(ward.rows[case.target], case):
+        return True  # as a hose that is free again: what it shook is shaken once more
     return row.alarm_ms <= disturbed_ms + window_ms
+
+
+def _is_handled(ward: Ward, case: Case, finding: Finding) -> bool:
+    """This returns whether what stands still is what people have moved, and was told of with the part that measures it."""
+    union, row = ward.union, ward.rows.get(case.origin[0])
+    number = union.numbers.get(finding.target) if union is not None else None
+    if union is None or row is None or number is None or not union.cycles.handled[number]:
+        return False
+    return finding.target in case.accused and finding.target in row.part.signals
+
+
+def _is_back(row: PartRow, case: Case) -> bool:
+    """This returns whether all that spoke against a part reads as usual again, though its means have not come home yet."""
+    if row.view.learning or not case.accused:
+        return False
+    for i, channel in enumerate(row.members):
+        if channel.spec.name in case.accused:
+            centre, value = row.view.explain(i).get("centre"), channel.value
+            if value is None or centre is None or abs(value - float(centre)) > row.view.reach(i):
+                return False
+    return True
 
 
 def _sways_part_of(ward: Ward, case: Case, finding: Finding) -> bool:

@@ -11,10 +11,16 @@ from sickbay.core.story import alike
 from sickbay.core.ward import Ward
 
 ALIKE = 0.5  # of what the farthest accused has moved: so much all the others must have
+SETS_OUT = 0.2  # the same for a part that is not essential, whose surroundings may only have begun to move
 PARTS_LEAST = 2  # other parts that must have signals of that kind
 
 
-def moved_alike(ward: Ward, row: PartRow) -> Finding | None:
+def may_move_alike(ward: Ward, row: PartRow) -> bool:
+    """This returns whether a part may only feel first what the slower thermometers have begun to follow: an hour tells."""
+    return not row.part.essential and moved_alike(ward, row, SETS_OUT) is not None
+
+
+def moved_alike(ward: Ward, row: PartRow, share: float = ALIKE) -> Finding | None:
     """This returns the surroundings where all signals of one unit of measure have left their normal the same way, in all parts.
 
     Nobody is asked who measures something else: it must be as usual, or the part may well be what moves.
@@ -33,7 +39,7 @@ def moved_alike(ward: Ward, row: PartRow) -> Finding | None:
             if channel.masked or channel.spec.unit != unit:
                 continue
             far = _gone(other.view, i)
-            if far * most <= 0.0 or (abs(far) < ALIKE * abs(most) and not (other is row and i in accused)):
+            if far * most <= 0.0 or (abs(far) < share * abs(most) and not (other is row and i in accused)):
                 return None
             moved[channel.spec.name] = far
             if other is not row:

@@ -100,6 +100,7 @@ SURROUNDINGS_KINDS: Mapping[str, Kind] = {
     "heat_wave": _world("physics", "ambient", "the room warms up", "to the most that the plant is asked to bear"),
     "load_step": _world("physics", "load", "more is asked of the machine", "the most that the plant is asked for"),
     "engine_off": _world("physics", "engine", "the machine is switched off, as every evening"),
+    "left_open": _world("physics", "door", "somebody leaves the door open"),
     "supply_sag": _world("physics", "supply", "the machine's supply sags", "to the least that the plant knows"),
     "broker_outage": _world("device", "broker", "the broker is gone"),
     "broker_refusal": _world("device", "broker", "the broker says no to each publish"),
@@ -117,6 +118,7 @@ WORLD_DEMANDS: Mapping[str, tuple[tuple[str, ...], str]] = {
     "heat_wave": (("ambient_c", "weather_k"), "high"),
     "load_step": (("load", "heat", "duty", "electric_load_w", "goods_kg"), "high"),
     "engine_off": (("running", "engine", "ignition", "on"), "low"),
+    "left_open": (("door",), "high"),
     "supply_sag": (("supply", "supply_v", "mains"), "low"),
 }
 
