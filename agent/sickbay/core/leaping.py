@@ -42,6 +42,9 @@ def at_once(ward: Ward, row: PartRow, index: int, found: dict[str, float | int |
     since = since[LANDS:]
     count = min(MEAN, len(since) // 2)
     if count >= MEAN_LEAST:
+        means = [_mean(since[k : k + count]) for k in range(0, len(since) - count + 1, count)]
+        if max(abs(mean - means[0]) for mean in means) > HALF * way:
+            return False  # it is back where it landed, and went far from there in between
         noise = math.sqrt(_mean([(b - a) ** 2 for a, b in itertools.pairwise(since)]) / count)
         if abs(_mean(since[-count:]) - _mean(since[:count])) > max(row.view.reach(index), ERRORS * noise):
             return False

@@ -23,6 +23,8 @@ def sensor_faults(ward: Ward, row: PartRow) -> None:
         away = blame[index] >= 1.0 and not row.members[index].masked
         if away and (not row.settled or (case is not None and case.layer == "part")):
             continue
+        if class_ == "spikes" and row.view.wild(index):
+            continue  # a spike comes back: what stays out there from now on is none
         if class_ == "stuck" and peers.rests(ward, row.members[index]):
             continue  # where the machine never was, what is still may be off
         if class_ == "spikes" and len(row.members) == 1 and row.view.moved(index):

@@ -95,6 +95,13 @@ class Sighting:
             low - HOME * reach <= now <= high + HOME * reach or (beyond > reach and high < now < level)
         )
 
+    def come_home(self, index: int) -> None:
+        """This takes up the level anew of a signal that has come home: from where it had followed it, home itself looks odd."""
+        if self._learnt is not None:
+            chart, learnt = self._charts[index], self._learnt.signals[index]
+            if learnt.low <= chart.slow <= learnt.high and not learnt.low <= chart.level <= learnt.high:
+                chart.level, chart.held = chart.slow, 0
+
     def reach(self, index: int) -> float:
         """This returns how far a signal's mean over 3 rows may go within its normal, in its own unit; 0.0: nothing is known."""
         return 0.0 if self._learnt is None else self._learnt.signals[index].limits[1] / self._charts[index].inverse
@@ -109,6 +116,10 @@ class Sighting:
     def leapt(self, index: int) -> bool:
         """This returns whether a signal leapt lately, from one row to the next, and stayed there."""
         return bool(self._charts) and self._charts[index].leap > LEAPT
+
+    def wild(self, index: int) -> bool:
+        """This returns whether a signal's last reading was a wild one: whether it comes back from there is not known yet."""
+        return bool(self._charts) and self._charts[index].spiked > 1
 
     def explain(self, index: int) -> dict[str, float | int | str | bool | None]:
         """This returns numbers for words about one signal."""
