@@ -362,3 +362,38 @@ def test_no_row_breaks_the_view(rows: list[Row]) -> None:
         view.residuals(view.question())
         assert math.isfinite(view.score) and all(map(math.isfinite, view.blame()))
     assert msgspec.msgpack.encode(down(view))
+
+
+def test_what_its_level_followed_away_is_judged_by_home_again_once_it_is_back() -> None:
+    """A parked car's coolant went from 88 to 62, its level with it; two hours after the start 89 degC were told as critical."""
+    chance = random.Random(2)
+    view = PartView([Signal("coolant", "plug"), Signal("load", "plug")], 1200)
+
+    def goes_on(rows: range, coolant: Callable[[int], float]) -> list[int]:
+        noise = [chance.gauss(0.0, 0.3) for _ in rows]
+        return run(
+            view, [[coolant(i) + n, chance.gauss(50.0, 1.0)] for i, n in zip(rows, noise, strict=True)], rows.start
+        )
+
+    def usual(row: int) -> float:
+        return 88.0 + 1.5 * math.sin(row / 60.0)
+
+    assert goes_on(range(1200), usual) == []
+    goes_on(range(1200, 13_200), lambda row: usual(row) - 0.002 * (row - 1200))
+    alarms = goes_on(range(13_200, 13_600), lambda row: usual(row) - 24.0 * math.exp((13_200 - row) / 60.0))
+    assert alarms and view.alarm and view.homeward(0)
+    view.come_home(0)
+    assert len(goes_on(range(13_600, 14_400), usual)) < 60 and not view.alarm
+    assert goes_on(range(14_400, 14_500), lambda row: 100.0), "and what leaves home is seen"
+
+
+def test_a_wild_reading_is_known_for_what_it_is_once_it_is_back() -> None:
+    """Until then it may be the first of a departure: a belt that slipped again was told as a sensor's spikes."""
+    view = taught()
+    rows = plant(612)[600:]
+    for row in rows[:10]:
+        view.step(row, 0)
+    view.step([99.0, *rows[10][1:]], 0)
+    assert view.wild(0) and not view.wild(2)
+    view.step(rows[11], 0)
+    assert not view.wild(0)

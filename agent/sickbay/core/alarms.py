@@ -268,6 +268,8 @@ def _held_back(ward: Ward, row: PartRow) -> bool:
     odd = sorted((i for i, c in enumerate(row.members) if not c.masked), key=lambda i: -blame[i])
     accused = [i for i in odd if blame[i] >= ACCUSED]
     if accused and all(row.view.homeward(i) and not row.view.hinted(i) for i in accused):
+        for i in accused:
+            row.view.come_home(i)
         return True
     if not odd or len(accused) > 1:
         return False
