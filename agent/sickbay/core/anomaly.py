@@ -5,10 +5,12 @@ from collections.abc import Sequence
 from sickbay.core import baseline, excitation, lone
 from sickbay.core.baseline import Learnt
 from sickbay.core.chart import FADE, LEAP, NOISY, SPIKED, SPIKY, STUCK, Chart
+from sickbay.core.creep import Creeping
 from sickbay.core.equipment import Signal
 from sickbay.core.excitation import Follower
 from sickbay.core.gait import EVERY, Gait
 from sickbay.core.lone import Lone
+from sickbay.core.persistence import OFF, Persistence
 from sickbay.core.residual import ResidualView
 from sickbay.core.settling import Settling
 from sickbay.core.sighting import Sighting
@@ -19,8 +21,6 @@ CHANCE_MOST = 1e-3  # of a false alarm a row, however slow the cadence
 LEARN_ROWS_LEAST, LEARN_ROWS_MOST = 40, 100_000
 FIT_ROWS = 30  # first rows that are held against a prior
 FIT_SHARE = 0.25  # of the signals that may lie off the prior: a sensor can be dead at the start, an operating point is new in most
-ON_ROWS = 4  # rows at or above 1.0 that make an alarm
-OFF = 0.5  # an alarm ends after as many rows below this
 SHOCK = 1.6  # score when two signals or more spike in one row: it hit the part, not a cable
 SHOCK_FADE = 0.98
 LEAPT_LATELY = LEAP * FADE**EVERY  # of a leap's score: within the last look of the gaits
@@ -43,6 +43,7 @@ class PartView(Sighting):
         learn_rows: int = 400,
         false_alarms_per_month: float = 0.1,
         prior: Learnt | None = None,
+        alone: bool = False,
     ) -> None:
         self.names = [s.name for s in signals]
         self.learn_rows = min(max(LEARN_ROWS_LEAST, learn_rows), LEARN_ROWS_MOST)
@@ -66,7 +67,7 @@ class PartView(Sighting):
         self._masked = [False] * len(self.names)
         self._told = False  # who is to blame for what is odd now
         self._share = 1.0
-        self._over = 0
+        self._persistence = Persistence()
         self._shock = 0.0
         self._hints: list[float] | None = None  # by signal: how far its relation to other signals is broken
         self._afield: list[float] | None = None  # by signal: how far beyond all that it was, where the unit is not
@@ -76,6 +77,8 @@ class PartView(Sighting):
         self._settling: Settling | None = None  # of the present alarm
         self._followers: list[Follower] = []
         self._gaits: list[Gait] = []
+        self._alone = alone  # no other parts say where the unit is
+        self._creeping: Creeping | None = None
         self._lones: list[Lone] = []
         self._lonely: list[int] = []  # signals that throw lone spikes
         self._paces = 0  # rows since the gaits were last looked at
@@ -131,18 +134,15 @@ class PartView(Sighting):
         if self._paces >= EVERY:
             self._paces = 0
             self._walk()
-        if score >= 1.0:
-            if self._over < ON_ROWS:
-                self._over += 1
-            if self._over == ON_ROWS and not self.alarm:
-                self.alarm = True
-                self.since_ms = at_ms
-        elif self._over and score < OFF:
-            self._over -= 1
-            if self._over == 0:
-                self.alarm = False
-                self.since_ms = None
-        if self.alarm and self.slow is None:  # where rows are minutes apart, so many of them are hours
+        alarm = self._persistence.step(score)
+        creeping = self._creeping
+        if creeping is not None and creeping.told is not None:
+            alarm = True
+            self._blame = [max(a, b) for a, b in zip(blame, creeping.told, strict=True)]
+            self.score = max(score, *creeping.told)
+        if alarm is not self.alarm:
+            self.alarm, self.since_ms = alarm, at_ms if alarm else None
+        if alarm and self.slow is None:  # where rows are minutes apart, so many of them are hours
             self._follow()
         elif self._settling is not None:
             self._settling = None
@@ -159,7 +159,8 @@ class PartView(Sighting):
             if not masked:
                 chart.settle_aside()
         self._shock = 0.0
-        self.alarm, self.since_ms, self._over, self._settling = False, None, 0, None
+        self._persistence.clear()
+        self.alarm, self.since_ms, self._settling = False, None, None
 
     def hint(self, index: int, ratio: float) -> None:
         """This says how far a signal's relation to others is beyond its limit (1.0; 0.0: it holds): that is evidence too."""
@@ -239,6 +240,8 @@ class PartView(Sighting):
                 gait.step(
                     chart.middle, None if leapt else chart.z, chart.noise, wild or leapt, self.alarm, signal.swings
                 )
+        if self._creeping is not None:
+            self._creeping.step(self._charts, learnt.signals, self._masked, EVERY, learnt.rows)
 
     def question(self) -> tuple[float, ...]:
         """This returns the last row standardised, for the part's model; 0.0 where a reading is missing."""
@@ -254,7 +257,7 @@ class PartView(Sighting):
     def residuals(self, estimates: Sequence[float] | None) -> None:
         """This folds in what the model expected of the row last asked about. None: it has no view this time."""
         if not self.learning:
-            self._residual.answer(estimates, quiet=self._over == 0)
+            self._residual.answer(estimates, quiet=not self._persistence.over)
 
     def learnt(self) -> Learnt | None:
         """This returns what normal is for this unit, or None while it is still being learnt."""
@@ -292,10 +295,13 @@ class PartView(Sighting):
     def rest(self) -> None:
         """This ends an alarm and starts the charts from their levels: the part was off, and is on again."""
         self.keep(False)
-        self.score, self.alarm, self.since_ms, self._over, self._shock = 0.0, False, None, 0, 0.0
+        self._persistence.clear()
+        self.score, self.alarm, self.since_ms, self._shock = 0.0, False, None, 0.0
         self.sensor_faults = []
         self._followers = [f.afresh() for f in self._followers]
         self._gaits = [Gait() for _ in self._charts]
+        if self._creeping is not None:
+            self._creeping.rest()
         self._lones = [Lone(each.signal, each.least) for each in self._lones]
         self._lonely = []
         self._blame = [0.0] * len(self.names)
@@ -315,10 +321,12 @@ class PartView(Sighting):
     def forget(self) -> None:
         """This starts learning anew: a person says that this is a new normal. A change alone never does."""
         self.learning, self._fitting, self.rows_left = True, False, self.learn_rows
-        self.score, self.alarm, self.since_ms, self._over, self._shock = 0.0, False, None, 0, 0.0
+        self._persistence.clear()
+        self.score, self.alarm, self.since_ms, self._shock = 0.0, False, None, 0.0
         self.sensor_faults = []
         self._told = False
         self._rows, self._learnt, self._charts, self._followers, self._gaits = [], None, [], [], []
+        self._creeping = None
         self._lones, self._lonely = [], []
         self.slow = None
         self._blame = [0.0] * len(self.names)
@@ -350,6 +358,7 @@ class PartView(Sighting):
         self._share = 1.0 / (1.2 * learnt.joint)
         self._followers = [f.afresh() for f in learnt.followers]
         self._gaits = [Gait() for _ in charts]
+        self._creeping = Creeping(len(charts)) if self._alone and self.slow is None else None
         self._lones = [Lone(j, s.lone) for j, s in enumerate(learnt.signals) if s.lone is not None]
         self.learning, self.rows_left = False, 0
         self._keep()

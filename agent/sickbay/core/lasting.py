@@ -18,6 +18,7 @@ from sickbay.core.baseline import Learnt
 from sickbay.core.case import Case, Overlay
 from sickbay.core.chart import Chart, SignalLearnt
 from sickbay.core.checks import SignalChecks
+from sickbay.core.creep import Creep, Creeping
 from sickbay.core.cycle import Dwell, Known, Mode, Sign, Switch
 from sickbay.core.cycles import Cycles
 from sickbay.core.disagreement import Disagreement
@@ -32,6 +33,7 @@ from sickbay.core.lone import Lone
 from sickbay.core.news import Newness, News
 from sickbay.core.outside import Outside
 from sickbay.core.parity import Parity
+from sickbay.core.persistence import Persistence
 from sickbay.core.quarantine import Record, State
 from sickbay.core.reading import Quality
 from sickbay.core.relation import Relation, Scatter
@@ -49,7 +51,10 @@ from sickbay.core.watched import Watched
 from sickbay.core.wear import Wear
 
 UNREADABLE = (msgspec.MsgspecError, KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError)
-_VIEWS = (PartView, Chart, Gait, Lone, Settling, ResidualView, SlowView, Abrupt, Leaps, News, Newness, Season, Tail)
+_VIEWS = (
+    PartView, Persistence, Chart, Creep, Creeping, Gait, Lone, Settling, ResidualView, SlowView, Abrupt, Leaps, News, Newness,
+    Season, Tail,
+)  # fmt: skip
 _MEANS = (Halves, Rhythm)
 _OTHERS = (Afield, SignalChecks, Disagreement, Trend, Relations, Source, Parity, Scatter, Cycles, Levels, Wear, Outside)
 _RECORDS = (Entry, Record, TimeLeft, TriageState, Standing, Bar)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sickbay.core.afield import Afield
+from sickbay.core.afield import PEERS_LEAST, Afield
 from sickbay.core.anomaly import PartView
 from sickbay.core.bars import Bars
 from sickbay.core.baseline import Learnt
@@ -98,7 +98,9 @@ class Ward:
     def _row(self, part: Part, learnt: Learnt | None) -> PartRow:
         members = [self.channels[name] for name in part.signals]
         policy = self.equipment.policy
-        view = PartView([c.spec for c in members], policy.learn_rows, policy.false_alarms_per_month, learnt)
+        others = {name for p in self.equipment.parts for name in p.signals} - set(part.signals)
+        alone = len(others) < PEERS_LEAST
+        view = PartView([c.spec for c in members], policy.learn_rows, policy.false_alarms_per_month, learnt, alone)
         row = PartRow(part, members, view)
         for i, channel in enumerate(members):
             channel.rows.append((row, i))
