@@ -70,7 +70,11 @@ def test_only_a_part_without_two_signals_beside_it_is_alone() -> None:
 
 
 def test_a_restart_forgets_nothing_of_it() -> None:
-    chance, view, found = random.Random(1001), PartView([Signal("temp", "x"), Signal("other", "x")], LEARN, alone=True), []
+    chance, view, found = (
+        random.Random(1001),
+        PartView([Signal("temp", "x"), Signal("other", "x")], LEARN, alone=True),
+        [],
+    )
     for i, value in enumerate(wanders(1400, 1, 0.005)):
         view.step([value, chance.gauss(20.0, 0.1)], 1000 * i)
         if i % 100 == 0:

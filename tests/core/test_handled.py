@@ -59,6 +59,15 @@ def test_a_door_that_stays_open_is_told_once_after_an_hour() -> None:
     )
 
 
+def test_what_a_door_has_moved_may_alarm_again_on_its_way_home() -> None:
+    """The room had looked well for a moment, and was told as a part's fault nine minutes after the door was shut."""
+    j = Journey(store()).run(day(OPENED + 1900, OPENED, OPENED + 1800))
+    row = j.node.ward.rows["room"]
+    assert row.handled_ms is None or row.handled_ms >= 1000 * (OPENED + 1800)
+    j.run((s, v) for s, v in day(OPENED + 4000, OPENED, OPENED + 1800) if s >= OPENED + 1900)
+    assert row.handled_ms is not None and not row.handled and j.told() == []
+
+
 def test_a_float_that_never_moved_is_heard_at_once() -> None:
     """It says the tank is empty: that is no door."""
     j = Journey(store()).run(day(OPENED + 300, OPENED, 10**9, habit=False))

@@ -7,6 +7,7 @@ import pytest
 
 from plants import Ailment, Journey, Values
 from sickbay.core import working_point
+from sickbay.core.diagnosis import Finding
 from sickbay.core.equipment import Equipment, Mode, Part, Policy, Signal
 from sickbay.core.memory import restore, snapshot
 from sickbay.core.node import Node
@@ -78,6 +79,19 @@ def test_a_pump_that_loses_head_at_the_same_speed_is_told_as_it_was() -> None:
 
     j = Journey(pump()).run(hours(SET + 120, back(1.0), worn))
     assert [(m.kind, m.body["layer"]) for m in j.told("pump")][:1] == [("opened", "part")]
+
+
+def test_a_blocked_pump_is_a_part_though_all_parts_are_shaken_at_once() -> None:
+    """Most parts at once is the surroundings' as a rule; but those do not lower a pump's flow while its head rises."""
+
+    def blocked(second: int, values: Values) -> None:
+        if second >= SET:
+            values["flow"], values["head"] = 0.8 * (values["flow"] or 0.0), 1.3 * (values["head"] or 0.0)
+
+    j = Journey(pump()).run(hours(SET + 6, back(1.0), blocked))
+    outside = Finding("surroundings", "pump", "anomaly", ("all parts broke",))
+    found, early = working_point.explained(j.node.ward, j.node.ward.rows["pump"], outside)
+    assert (found.layer, found.evidence, early) == ("part", outside.evidence, False)
 
 
 def test_a_pump_that_stops_is_told_at_once() -> None:

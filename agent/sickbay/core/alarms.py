@@ -30,6 +30,8 @@ def follow(ward: Ward, row: PartRow) -> None:
     name = row.part.name
     if not row.view.alarm:
         row.alarm_rows = 0
+        if row.handled:
+            row.handled_ms = ward.now_ms
         row.settled = row.abrupt = row.common = row.handled = False
         aftermath.forget(row)
         row.view.keep(False)
@@ -120,7 +122,8 @@ def _handled(ward: Ward, row: PartRow, finding: Finding) -> bool:
 
     No sensor is accused in it at all: a draught reaches two thermometers as it likes.
     """
-    row.handled = row.handled or bool(_moved_by_people(ward, row))
+    after = row.handled_ms is not None and row.alarm_ms - row.handled_ms < PATIENT_MS  # its way home may alarm again
+    row.handled = row.handled or after or bool(_moved_by_people(ward, row))
     lately = ward.now_ms - row.alarm_ms < PATIENT_MS
     return row.handled and (lately or finding.layer == "sensor" or aftermath.comes_nearer(row))
 
@@ -173,7 +176,8 @@ def _diagnose(ward: Ward, row: PartRow) -> None:
     early = early or (finding.class_ == "shift" and peers.goes_astray(ward, finding.target))
     early = early or (finding.layer == "surroundings" and _one_leads(row, others)) or _may_have_stepped(ward, row)
     early = early or (finding.layer != "part" and _goes_home(row)) or _handled(ward, row, finding)
-    early = early or (cycling.undecided(ward) if finding.layer == "sensor" else cycling.serves(ward, row))
+    early = early or (finding.layer != "sensor" and cycling.serves(ward, row))
+    early = early or ((finding.layer == "sensor" or not row.abrupt) and cycling.undecided(ward))
     row.settled = finding.settled and not early
     if not row.settled:
         return

@@ -80,6 +80,7 @@ class PartRow:
         "elsewhere_ms",
         "full",
         "handled",
+        "handled_ms",
         "members",
         "opened_ms",
         "part",
@@ -127,6 +128,7 @@ class PartRow:
         self.point: list[float] = []
         self.beside = 0  # rows in a row that one more is odd beside those that left their normal alone
         self.handled = False  # in the present alarm people have moved something, such as a door
+        self.handled_ms: int | None = None  # when the last such alarm ended
         self.swayed = False  # the present alarm rose while a person had another part out of service
         self.shifted: dict[int, None] = {}  # members that left their normal alone
         self.sensor_failing: dict[tuple[int, str], None] = {}

@@ -20,10 +20,7 @@ JOINT_SHARE = 0.25  # ... and so much of the other's usual dwell
 CYCLES_LEAST = 10  # dwells before levels and swings are judged
 TWICE = 2  # dwells in a row
 MISSED = 0.5  # of the way to the least that a dwell ever reached: not half is not reached
-OUTLASTS = 1.25  # times the longest that a stay may last: by then it has been told, or never will be ...
-OVERDUE = (
-    2.0  # ... or, where a sensor would be accused: a timer ends an interlude that does not bring about what it should
-)
+OVERDUE = 2.0  # times the longest that a stay may last: by then it has been told, or never will be
 PAST = 2.0 / 3.0  # of what a mode drives elsewhere
 MEMORY_ROWS = 40  # of the slowest mean of a chart: a thaw shows in it as long as it took, and so many rows more
 GAP_ROWS = 10  # of silence after which a dwell's length is no longer known
@@ -222,7 +219,9 @@ class Cycles:
             if dwell is None or switch.state is None or j in self.kin[switch.signal]:
                 continue
             mode, way = switch.mode(switch.state), self._drives(switch, j) * (1 if switch.state else -1)
-            if way and mode.is_past(j, way, value) and at_ms - dwell.since_ms <= OUTLASTS * self._most_ms(mode):
+            lasted_ms = at_ms - dwell.since_ms
+            past = mode.is_past(j, way, value) or (lasted_ms > mode.longest_ms and way * value > way * mode.end[j])
+            if way and past and lasted_ms <= OVERDUE * self._most_ms(mode):
                 return True
         return False
 

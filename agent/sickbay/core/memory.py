@@ -47,6 +47,7 @@ _ROW = (
     "relations",
     "shifted",
     "handled",
+    "handled_ms",
     "swayed",
     "view",
     "well_rows",

@@ -58,6 +58,9 @@ def explained(ward: Ward, row: PartRow, finding: Finding) -> tuple[Finding, bool
     if row.point and _returns(ward, row, moves):
         return finding, True
     gone = _as_one(moves)
+    if finding.layer == "surroundings" and _part_company(moves):
+        # What comes from outside moves a part along its factor: this broke it, and shook the rest.
+        return Finding("part", row.part.name, "anomaly", finding.evidence, finding.counter), False
     if gone is None:
         sets_out = row.alarm_rows < ward.equipment.policy.corroborate_rows and _sets_out(row, moves)
         return finding, sets_out or _follows(ward, row)
@@ -145,6 +148,14 @@ def _as_one(moves: Moves | None) -> float | None:
     if abs(gone) < MOVED or any(abs(share - gone) > ALIKE * abs(gone) + CHANCE for share in shares):
         return None
     return gone if _is_alone(moves, gone) else None
+
+
+def _part_company(moves: Moves | None) -> bool:
+    """This returns whether of what always goes together some went far one way, some the other: a blocked pump's flow and head."""
+    if moves is None or moves.stopped:
+        return False
+    shares = [moves.away[i] / moves.loads[i] for i in moves.leaders]
+    return min(shares) <= -UNUSUAL and max(shares) >= UNUSUAL
 
 
 def _sets_out(row: PartRow, moves: Moves | None) -> bool:
