@@ -1,4 +1,4 @@
-"""This turns the score of each row into an alarm that lasts: a few rows over the limit begin it, as many below half of it end it."""
+"""This turns the score of each row into an alarm that lasts: a few rows over the limit begin it, as many far below it end it."""
 
 ON_ROWS = 4  # rows at or above 1.0 that make an alarm
 OFF = 0.45  # an alarm ends after as many rows below this; at half, what leaves by and by makes an alarm end and begin again
