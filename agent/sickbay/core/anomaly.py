@@ -346,8 +346,7 @@ class PartView(Sighting):
             self.settled_anew = True
             self.rows_left = max(1, self.learn_rows - len(self._rows))
             return
-        learnt = baseline.learn(self.names, self._rows, self.chance, self.prior, self._reach())
-        self._go(learnt, baseline.replayed(learnt, self._rows))
+        self._go(*baseline.settled(self.names, self._rows, self.chance, self.prior, self._reach()))
 
     def _reach(self) -> float:
         return reach(self.every_s, len(self._rows), self.chance)

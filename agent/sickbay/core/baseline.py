@@ -62,6 +62,13 @@ def learn(
     From `prior`, another operating point of the same kind of part, only ratios are taken: how much each signal wanders
     beside its noise. Its levels and scales are not: a pump at another speed has others.
     """
+    return settled(names, rows, chance, prior, reach)[0]
+
+
+def settled(
+    names: Sequence[str], rows: Sequence[Row], chance: float, prior: Learnt | None = None, reach: float = 1.0
+) -> tuple[Learnt, list[Chart]]:
+    """This returns what `learn` does, and charts that have seen `rows`, ready to go on."""
     chance = chance / max(1, len(names))
     known = {s.name: s for s in prior.signals} if prior is not None else {}
     signals = []
@@ -77,26 +84,15 @@ def learn(
     learnt.followers = excitation.learn(rows)
     for follower in learnt.followers:
         follower.least, follower.lenient = follower.least * reach, reach > 1.0
-    learnt.joint = max(1.0, JOINT * _largest_combined(learnt, rows))
-    return learnt
+    charts, largest = _replayed(learnt, rows)
+    learnt.joint = max(1.0, JOINT * largest)
+    return learnt, charts
 
 
 def combine(first: float, second: float, third: float) -> float:
     """This returns a part's score from its three largest: one signal suffices, and two or three near it add up."""
     score = (first + 0.5 * second + 0.25 * third) / 1.2
     return first if first > score else score
-
-
-def replayed(learnt: Learnt, rows: Sequence[Row]) -> list[Chart]:
-    """This returns charts that have seen `rows`, ready to go on."""
-    charts = [Chart(signal) for signal in learnt.signals]
-    for j, chart in enumerate(charts):
-        column = [row[j] for row in rows]
-        chart.start([v for v in column[:START_ROWS] if v is not None])
-        for value in column:
-            chart.step(value)
-        chart.leap = chart.spikes = 0.0
-    return charts
 
 
 def misfits(learnt: Learnt, rows: Sequence[Row]) -> list[int]:
@@ -254,7 +250,8 @@ def _step(steps: Sequence[float], step_ms: float, chance: float) -> float:
     return max(STEP * upper_quantile(min(0.1, 5.0 * chance)) * math.sqrt(ms), LARGEST * max(map(abs, steps)))
 
 
-def _largest_combined(learnt: Learnt, rows: Sequence[Row]) -> float:
+def _replayed(learnt: Learnt, rows: Sequence[Row]) -> tuple[list[Chart], float]:
+    """This returns charts that have seen `rows`, and the largest combined score that they gave."""
     charts = [Chart(signal) for signal in learnt.signals]
     for j, chart in enumerate(charts):
         chart.start([v for row in rows[:START_ROWS] if (v := row[j]) is not None])
@@ -264,7 +261,9 @@ def _largest_combined(learnt: Learnt, rows: Sequence[Row]) -> float:
         if i >= START_ROWS:
             scores += [0.0, 0.0]
             largest = max(largest, combine(scores[0], scores[1], scores[2]))
-    return largest
+    for chart in charts:
+        chart.leap = chart.spikes = 0.0
+    return charts, largest
 
 
 def started(learnt: Learnt, rows: Sequence[Row], off: Sequence[int]) -> list[Chart]:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from operator import mul
 
 from sickbay.core.tails import deviation, median
 
@@ -46,7 +47,8 @@ def _centred(values: Sequence[float]) -> list[float]:
 
 
 def _correlation(centred: Sequence[float], lag: int) -> float:
-    return sum(a * b for a, b in zip(centred, centred[lag:], strict=False)) / (len(centred) - lag)
+    alike: float = sum(map(mul, centred, centred[lag:]))
+    return alike / (len(centred) - lag)
 
 
 class Season:
