@@ -7,7 +7,6 @@ same speed, a blocked one gains it. The common factor is the first principal com
 """
 
 import math
-from statistics import median
 
 import msgspec
 
@@ -15,15 +14,15 @@ from sickbay.core import aftermath
 from sickbay.core.channel import PartRow
 from sickbay.core.diagnosis import ACCUSED, Finding
 from sickbay.core.estimate import ROWS_LEAST, SIGNALS_MAX
+from sickbay.core.tails import median
 from sickbay.core.ward import Ward
 
 LEADS = 0.8  # correlation with the common factor of those that must all have moved by it ...
 KINDS_LEAST = 3  # ... and in how many units of measure: three temperatures may share one cause
-CHANCE = 2.0  # ... and so many deviations, which each has by chance
 MOVED = 3.0  # deviations in learning that the factor must have moved
-ALIKE = (
-    0.5  # of the factor's move: so far may each be from it, since what goes with the cube of a speed goes in no line
-)
+# Of the factor's move: so far may each be from it, since what goes with the cube of a speed goes in no line.
+ALIKE = 0.5
+CHANCE = 2.0  # deviations that each has by chance beside that
 SETS_OUT, SETS_OUT_LEAST = 0.5, 2  # deviations of each, and how many beyond their limits: it may be on its way there
 UNUSUAL = 6.0  # deviations at which what hardly follows the factor counts: it must have gone the same way
 STANDSTILL = 0.1  # of its mean: a machine's signal that falls below has stopped, and stopping is no working point
@@ -31,9 +30,8 @@ FARTHER = 1.5  # times as far as it was when it had arrived: it does not stand t
 BACK = 0.5  # of the way out: nearer than this it is on its way home ...
 FOLLOWS = 10  # ... and what it has cooled or warmed is given so many times the rows that peers are given
 ARRIVES_ROWS = 60  # from the alarm's rise on: by then it has arrived, and stands
-RETURNED = (
-    3  # numbers of a point that has been left again: when it stood there first, how far out that is, when it came back
-)
+# Numbers of a point that has been left again: when it stood there first, how far out that is, when it came back.
+RETURNED = 3
 STEPS = 30  # of the power iteration
 PATIENT_MS = 3_600_000  # for which it is nobody's affair: people set a drive back, and forward again
 
@@ -82,7 +80,7 @@ def _returns(ward: Ward, row: PartRow, moves: Moves | None) -> bool:
         row.point = []  # of an alarm long ago
     if moves is None or not row.point:
         return False
-    share = median(moves.away[i] / moves.loads[i] for i in moves.leaders) / row.point[1]
+    share = median([moves.away[i] / moves.loads[i] for i in moves.leaders]) / row.point[1]
     if not abs(share) <= BACK:
         del row.point[2:]
         return False
