@@ -4,6 +4,7 @@ import random
 
 import pytest
 
+from sickbay.core import memory
 from sickbay.core.anomaly import PartView
 from sickbay.core.creep import AGAIN, LEVELS, RANGES, ROWS, Creep
 from sickbay.core.equipment import Equipment, Part, Policy, Signal
@@ -82,6 +83,23 @@ def test_a_restart_forgets_nothing_of_it() -> None:
         if view.alarm:
             found.append(i)
     assert found == alarms(wanders(1400, 1, 0.005), 1)
+
+
+def test_a_part_that_is_added_ends_it() -> None:
+    """Who was learnt alone has witnesses from the restart on."""
+    alone, other = Part("a", ("s", "t")), Part("b", ("u", "v"))
+    signals = tuple(Signal(name, "x") for name in "stuv")
+    before = Node(Equipment("u", signals, (alone,), (), Policy(learn_rows=LEARN)), "t")
+    after = Node(Equipment("u", signals, (alone, other), (), Policy(learn_rows=LEARN)), "t")
+    chance, values = random.Random(7), wanders(1400, 1, 0.005)
+    for i, value in enumerate(values[:BEGIN]):
+        before.ward.rows["a"].view.step([value, chance.gauss(20.0, 0.1)], 1000 * i)
+    memory.restore(after.ward, memory.snapshot(before.ward))
+    view = after.ward.rows["a"].view
+    assert not view.learning
+    for i, value in enumerate(values[BEGIN:], BEGIN):
+        view.step([value, chance.gauss(20.0, 0.1)], 1000 * i)
+        assert not view.alarm
 
 
 def test_what_goes_far_fast_is_no_creep_until_it_goes_farther() -> None:

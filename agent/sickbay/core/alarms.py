@@ -131,9 +131,10 @@ def _handled(ward: Ward, row: PartRow, finding: Finding) -> bool:
 def _moved_by_people(ward: Ward, row: PartRow) -> list[str]:
     """This returns what is odd now and moved by people: as long as a door stands open, that is the matter."""
     union = ward.union
+    if union is None:
+        return []
     odd = [c.spec.name for c, b in zip(row.members, row.view.blame(), strict=True) if b >= ACCUSED]
-    known = [] if union is None else [(name, union.numbers[name]) for name in odd if name in union.numbers]
-    return [name for name, number in known if union is not None and union.cycles.handled[number]]
+    return [name for name in odd if name in union.numbers and union.cycles.handled[union.numbers[name]]]
 
 
 def _left_so(ward: Ward, row: PartRow, finding: Finding) -> Finding:

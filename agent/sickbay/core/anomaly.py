@@ -77,7 +77,7 @@ class PartView(Sighting):
         self._settling: Settling | None = None  # of the present alarm
         self._followers: list[Follower] = []
         self._gaits: list[Gait] = []
-        self._alone = alone  # no other parts say where the unit is
+        self.alone = alone  # no other parts say where the unit is
         self._creeping: Creeping | None = None
         self._lones: list[Lone] = []
         self._lonely: list[int] = []  # signals that throw lone spikes
@@ -214,6 +214,10 @@ class PartView(Sighting):
     def may_be_stuck(self, index: int) -> bool:
         """This returns whether a signal has begun to stand still while what it follows moves: a few rows tell."""
         return excitation.awaited(self._followers, index)
+
+    def has_company(self) -> None:
+        """This says that there are other parts now: who creeps is theirs to see."""
+        self.alone, self._creeping = False, None
 
     def lonely(self, index: int) -> bool:
         """This returns whether a signal throws spikes beside which it goes on as it was: its machine does not do that."""
@@ -357,7 +361,7 @@ class PartView(Sighting):
         self._share = 1.0 / (1.2 * learnt.joint)
         self._followers = [f.afresh() for f in learnt.followers]
         self._gaits = [Gait() for _ in charts]
-        self._creeping = Creeping(len(charts)) if self._alone and self.slow is None else None
+        self._creeping = Creeping(len(charts)) if self.alone and self.slow is None else None
         self._lones = [Lone(j, s.lone) for j, s in enumerate(learnt.signals) if s.lone is not None]
         self.learning, self.rows_left = False, 0
         self._keep()

@@ -313,6 +313,8 @@ def _row(ward: Ward, row: PartRow, state: dict[str, Any]) -> list[str]:
     try:
         kept = {a: up(v) for a, v in state["rows"][name].items() if a in _ROW}
         if state["shapes"][name] == _shape(ward, name) and len(kept) == len(_ROW) and alike(kept["view"], row.view):
+            if not row.view.alone:  # a part may have been added beside it
+                kept["view"].has_company()
             for attribute, value in kept.items():
                 setattr(row, attribute, value)
             return []
