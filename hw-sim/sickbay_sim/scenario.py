@@ -20,6 +20,7 @@ class Fault:
     shape: str = "step"  # step | linear | exponential | staircase | intermittent
     over_s: float = 0.0  # linear, exponential, staircase: how long until full severity; intermittent: one period
     duty: float = 0.5  # intermittent: the share of a period in which it is there
+    latent: str = ""  # why nothing that is measured can show it: the card counts it apart
 
 
 @dataclass(frozen=True)

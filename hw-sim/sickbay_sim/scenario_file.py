@@ -169,6 +169,8 @@ def _impossible_fault(at: str, fault: Fault, seconds: float) -> Iterator[str]:
         yield f'{at}.over_s: a shape "{fault.shape}" needs to know over how many seconds. Say so, or take shape = "step"'
     if fault.shape == "step" and fault.over_s:
         yield f'{at}.over_s: a "step" takes no time. Say shape = "linear", or leave over_s out'
+    if fault.latent != fault.latent.strip() or "\n" in fault.latent:
+        yield f"{at}.latent: say in one line why nothing that is measured can show it"
     if not 0.0 < fault.duty < 1.0:
         yield f"{at}.duty: {fault.duty:g} is not between 0 and 1, the share of a period in which it is there"
 
@@ -183,6 +185,8 @@ def _impossible_expect(at: str, expect: Expect, faults: tuple[Fault, ...]) -> It
         yield f"{at}.fault: {number} is none of the {len(faults)} faults. They count from 0"
     else:
         fault = faults[number or 0]
+        if fault.latent:
+            yield f"{at}: fault[{number or 0}] is latent, so nobody can be asked to find it. Leave one of the two out"
         if expect.released_within_s is not None and fault.until_s is None:
             yield f"{at}.released_within_s: fault[{number or 0}] never ends. Give it until_s"
         if expect.lead_s is not None and fault.over_s <= 0:

@@ -186,6 +186,7 @@ def test_a_sensor_that_is_missing_half_of_the_time_is_intermittent(severity: flo
         ("drift", Fault("drift", "flow", 100.0), "drift"),
         ("bearing_wear", Fault("bearing_wear", "flow", 100.0), "wear"),
         ("unheard_of", Fault("stuck", "flow", 100.0), "hard"),
+        ("stuck", Fault("stuck", "flow", 100.0, latent="It never moved."), "latent"),
     ],
 )
 def test_the_class_of_a_fault_follows_from_its_kind_and_shape(kind: str, fault: Fault, class_: str) -> None:

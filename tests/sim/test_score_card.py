@@ -89,6 +89,21 @@ def test_recall_and_delay_are_by_class_and_layer() -> None:
     assert (found.hard_to_quarantine.n, found.hard_to_quarantine.p50, found.hard_to_quarantine.p95) == (2, 3.0, 29.0)
 
 
+def test_what_is_latent_is_counted_apart() -> None:
+    """Nobody can find it, so nobody has missed it; whoever finds it all the same is seen to have."""
+    latent = Fault("stuck", "flow", 100.0, latent="It never moved.")
+    truth = [ill("flow", 100.0, None), ill("fan", 1000.0, 1500.0, "fan_fail", "part")]
+    silent = played(truth, opened("a1", 1006.0, "fan", "part"), faults=(latent,))
+    found = card([silent])
+    assert (found.extent.illnesses, found.extent.latent) == (2, 1)
+    assert (found.detection.recall.noticed.n, found.detection.recall.noticed.of) == (1, 1)
+    assert found.detection.by_layer["sensor"].noticed.of == 0 and "stuck" not in found.detection.by_kind
+    assert found.detection.by_class["latent"].noticed.of == found.detection.by_class["hard"].noticed.of == 1
+    assert found.isolation.recall.of == 1
+    told = played(truth, opened("a1", 104.0, "flow"), faults=(latent,))
+    assert card([told]).detection.by_class["latent"].named.n == 1
+
+
 def test_blame_is_the_first_definite_word() -> None:
     """Four have one; the fan's blames a sensor for a part, and is corrected later."""
     found = several().detection.blame
@@ -245,5 +260,5 @@ def test_a_card_is_json_and_has_a_place_for_every_figure() -> None:
     found = json.loads(json.dumps(several().as_json()))
     assert set(found) == {"extent", "detection", "isolation", "messages", "layers", "plants"}
     assert set(found["detection"]["false_alarms"]["opened"]) == {"events", "months", "per_month", "low", "high"}
-    assert set(found["detection"]["by_class"]) == {"hard", "intermittent", "drift", "wear"}
+    assert set(found["detection"]["by_class"]) == {"hard", "intermittent", "drift", "wear", "latent"}
     assert found["extent"]["scenarios"] == 2

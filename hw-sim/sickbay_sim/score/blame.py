@@ -67,7 +67,7 @@ class Course:
 
     played: Played
     illness: Illness
-    class_: str  # hard | intermittent | drift | wear
+    class_: str  # hard | intermittent | drift | wear | latent
     words: tuple[Word, ...]  # what was told about it, in order
     stays: tuple[Stay, ...]  # RIGHT ones
     opened: int

@@ -9,7 +9,7 @@ from sickbay_sim.score.confusion import Matrix, by_layer, by_name
 from sickbay_sim.score.detection import Detection, detection
 from sickbay_sim.score.intervals import MONTH_S
 from sickbay_sim.score.isolation import Isolation, isolation
-from sickbay_sim.score.machine import Played
+from sickbay_sim.score.machine import LATENT, Played
 from sickbay_sim.score.messages import Messages, messages
 
 
@@ -20,6 +20,7 @@ class Extent:
     runs: int
     scenarios: int
     illnesses: int
+    latent: int  # of them
     everyday: int  # what befell a healthy machine, see machine.EVERYDAY
     months: float
     healthy_months: float  # of them: nothing was wrong, so that a word could be false
@@ -57,6 +58,7 @@ def card(runs_played: Sequence[Played]) -> Card:
             runs=len(runs_played),
             scenarios=len({t.run.scenario.name for t in runs_played}),
             illnesses=len(all_courses),
+            latent=sum(c.class_ == LATENT for c in all_courses),
             everyday=sum(len(t.run.truth) for t in runs_played) - len(all_courses),
             months=sum(t.run.end_s for t in runs_played) / MONTH_S,
             healthy_months=sum(blame.healthy_s(t.run) for t in runs_played) / MONTH_S,

@@ -7,7 +7,7 @@ from sickbay_sim.record import Run
 from sickbay_sim.score.blame import Course, Meaning, Word, healthy_s, names, openings
 from sickbay_sim.score.confusion import LAYERS
 from sickbay_sim.score.intervals import Rate, Share, Times, rate, share, times
-from sickbay_sim.score.machine import CLASSES, Played, fault_of
+from sickbay_sim.score.machine import CLASSES, LATENT, Played, fault_of
 
 LIFE_LEFT = 0.2  # of the life from onset to limit: the least that leaves somebody the time to act
 
@@ -61,7 +61,7 @@ class Wear:
 
 @dataclass(frozen=True)
 class Detection:
-    """What was found, by class and by layer."""
+    """What was found, by class and by layer. What is latent stands under its class alone."""
 
     recall: Recall
     by_class: dict[str, Recall]
@@ -76,12 +76,13 @@ class Detection:
 def detection(runs_played: Sequence[Played], courses: Sequence[Course], words: Sequence[Sequence[Word]]) -> Detection:
     """This returns what was found in many runs; `words` are those of each played in turn."""
     hard = [c for c in courses if c.class_ == "hard" and c.illness.layer in ("sensor", "part")]
-    kinds = sorted({c.illness.kind for c in courses})
+    evident = [c for c in courses if c.class_ != LATENT]
+    kinds = sorted({c.illness.kind for c in evident})
     return Detection(
-        recall=_recall(courses),
-        by_class={name: _recall([c for c in courses if c.class_ == name]) for name in CLASSES},
-        by_layer={name: _recall([c for c in courses if c.illness.layer == name]) for name in LAYERS},
-        by_kind={name: _recall([c for c in courses if c.illness.kind == name]) for name in kinds},
+        recall=_recall(evident),
+        by_class={name: _recall([c for c in courses if c.class_ == name]) for name in (*CLASSES, LATENT)},
+        by_layer={name: _recall([c for c in evident if c.illness.layer == name]) for name in LAYERS},
+        by_kind={name: _recall([c for c in evident if c.illness.kind == name]) for name in kinds},
         hard_to_quarantine=times(c.isolated_s for c in hard if c.isolated_s is not None),
         blame=_blame(courses),
         false_alarms=_false_alarms(runs_played, words),

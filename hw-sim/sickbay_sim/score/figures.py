@@ -77,6 +77,7 @@ FIGURES = (
     _recall("intermittent", "95 %"),
     _recall("drift", "90 %"),
     _recall("wear"),
+    _recall("latent", "", "what its story says nothing that is measured can show, and why: in no other share of what was found"),
     Figure(
         "found",
         "rightly named",

@@ -9,7 +9,7 @@ from itertools import pairwise
 from sickbay_sim.record import Run, StandIn
 from sickbay_sim.score.blame import Course, Meaning, Stay, healthy_s
 from sickbay_sim.score.intervals import DAY_S, Rate, Share, Times, rate, share, times
-from sickbay_sim.score.machine import CLASSES, Machine, Played
+from sickbay_sim.score.machine import CLASSES, LATENT, Machine, Played
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Isolation:
 def isolation(runs_played: Sequence[Played], courses: Sequence[Course], stays: Sequence[Sequence[Stay]]) -> Isolation:
     """This returns what quarantine did in many runs; `stays` are those of each played in turn."""
     held = [s for each in stays for s in each]
-    asked = [c for c in courses if c.illness.layer in ("sensor", "part")]
+    asked = [c for c in courses if c.illness.layer in ("sensor", "part") and c.class_ != LATENT]
     days = sum(t.run.end_s for t in runs_played) / DAY_S
     signal_s = sum(_collateral_s(t, each, t.machine.signals) for t, each in zip(runs_played, stays, strict=True))
     part_s = sum(_collateral_s(t, each, tuple(t.machine.parts)) for t, each in zip(runs_played, stays, strict=True))

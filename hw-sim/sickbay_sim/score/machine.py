@@ -9,6 +9,8 @@ from sickbay_sim.record import Illness, Run
 from sickbay_sim.scenario import Fault, Scenario
 
 CLASSES = ("hard", "intermittent", "drift", "wear")
+# A class apart, in no other share of what was found: what a story says nothing that is measured can show (the word of ISO 26262-1).
+LATENT = "latent"
 # The one table of what class a fault is of: wear where the plant says so, else its kind where that decides by itself, else the
 # shape of its severity.
 BY_KIND = {
@@ -67,8 +69,10 @@ class Played:
     machine: Machine
 
     def class_of(self, illness: Illness) -> str:
-        """This returns the class of an illness, by its kind and the shape that the story gave it."""
+        """This returns the class of an illness, by what its story says, its kind and the shape that the story gave it."""
         fault = fault_of(self.run.scenario, illness)
+        if fault is not None and fault.latent:
+            return LATENT
         if illness.kind in self.machine.wear:
             return "wear"
         if illness.kind in BY_SHARE and illness.severity < 1:

@@ -59,11 +59,12 @@ def page(
 def _ran(command: str, seeds: str, own: Card, beside: Mapping[str, Card], version: str) -> list[str]:
     extent = own.extent
     compared = next(iter(beside.values())).extent.runs if beside else 0
+    latent = f" ({extent.latent} of them latent)" if extent.latent else ""
     out = [
         f"    {command}",
         "",
         f"sickbay {version}, bench (virtual time), seeds {seeds}: {extent.runs} runs of {extent.scenarios} scenarios, "
-        f"{extent.illnesses} illnesses, {short(extent.months * MONTH_S / DAY_S)} device-days "
+        f"{extent.illnesses} illnesses{latent}, {short(extent.months * MONTH_S / DAY_S)} device-days "
         f"({extent.months:.3g} device-months, of which {extent.healthy_months:.3g} without an illness)"
         + (f"; {extent.everyday} everyday events that nobody need be told of" if extent.everyday else "")
         + ".",
