@@ -26,6 +26,8 @@ class Store:
         self.cold = 0.2  # by which the compressor cools, in K a row
         self.extra = 0.0  # by which the coil must be colder than the air
         self.stands = self.runs = self.heater_dead = self.fan_dead = False
+        self.draught = self.draws = 0.0  # how far an opening throws the air, in K; and what is left of it
+        self.shut = self.hangs = False  # nobody comes; the door's contact does not say so
 
     def row(self) -> Row:
         """This moves on by one row and returns what the sensors say."""
@@ -44,13 +46,14 @@ class Store:
         self.damp += 0.2 * ((65.0 if on else 90.0) - self.damp)
         self.pressure += 0.2 * ((760.0 if on else 560.0) - self.pressure)
         noise = self.chance.gauss
-        door = 1.0 if self.chance.random() < 0.01 else 0.0
+        door = 1.0 if self.chance.random() < 0.01 and not self.shut else 0.0
+        self.draws = 0.6 * self.draws + door * self.draught
         return [
-            self.air + noise(0, 0.05),
-            self.damp + noise(0, 0.3),
+            self.air + self.draws + noise(0, 0.05),
+            self.damp + 8.0 * self.draws + noise(0, 0.3),
             self.coil + noise(0, 0.05),
             (1350.0 if fan else 0.0) + noise(0, 4),
             self.pressure + noise(0, 3),
             max(0.0, (2.5 + self.pressure / 2000.0 if on else 0.0) + noise(0, 0.02)),
-            door,
+            0.0 if self.hangs else door,
         ]

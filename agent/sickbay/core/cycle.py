@@ -141,7 +141,7 @@ class Switch(msgspec.Struct):
 class Sign(msgspec.Struct):
     """One thing that does not go as it did. `kind` says what; the numbers are for words."""
 
-    kind: str  # stands | together | missed | still | stepped | worn | aside | asked
+    kind: str  # stands | together | missed | still | stepped | worn | aside | asked | unmoved
     signal: int  # who shows it
     switch: int = -1  # index among the switches
     state: bool = False
@@ -214,6 +214,20 @@ def split(values: Sequence[float]) -> tuple[float, float] | None:
         return None
     edge, gap = low + first * width, bins * width
     return edge + gap / 3.0, edge + 2.0 * gap / 3.0
+
+
+def calm(switches: Sequence[Switch], rows: Sequence[Row]) -> list[int]:
+    """This returns, row by row, for how many rows no switch had changed."""
+    out: list[int] = []
+    states: list[bool | None] = [None] * len(switches)
+    for row in rows:
+        now = [
+            s.reads(v, was) if (v := row[s.signal]) is not None else was
+            for s, was in zip(switches, states, strict=True)
+        ]
+        out.append(out[-1] + 1 if out and now == states else 0)
+        states = now
+    return out
 
 
 def stays(switch: Switch, rows: Sequence[Row]) -> list[tuple[bool, int, int]]:

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from sickbay.core import cycle
+from sickbay.core import contact, cycle
+from sickbay.core.contact import Contact
 from sickbay.core.cycle import BOUNDLESS, OWN, RARE, Dwell, Mode, Row, Sign, Switch
 from sickbay.core.levels import Levels
 
@@ -30,8 +31,8 @@ class Cycles:
     """All switches of one unit. `step` once a row of the whole unit; `signs` then returns those that stand."""
 
     __slots__ = (
-        "every_ms", "handled", "held", "high", "interlude", "kin", "known", "last_ms", "learn_rows", "levels", "low",
-        "master", "missed", "off_ms", "parts", "rows", "signals", "switches", "times", "twins",
+        "calm", "contacts", "every_ms", "handled", "heard_ms", "held", "high", "interlude", "kin", "known", "last_ms",
+        "learn_rows", "levels", "low", "master", "missed", "off_ms", "parts", "rows", "signals", "switches", "times", "twins",
     )  # fmt: skip
 
     def __init__(self, parts: Sequence[Sequence[int]], twins: Sequence[Sequence[int]], learn_rows: int) -> None:
@@ -50,8 +51,10 @@ class Cycles:
         self.low: list[float] = []  # of each signal in learning
         self.high: list[float] = []
         self.handled = [False] * n  # signals that people move: what goes with them is their doing
+        self.contacts: list[Contact] = []  # of those, what others answer
+        self.calm = 0  # rows since any switch changed
         self.held: dict[str, Sign] = {}
-        self.last_ms = 0
+        self.last_ms = self.heard_ms = 0
         self.missed: dict[str, int] = {}  # dwells in a row
         self.interlude = (0, 0)  # the last: from when until when
         self.off_ms = 0  # the last off-time of the first switch
@@ -61,8 +64,25 @@ class Cycles:
         """This takes one row. `masked` are out of service, and no switches; from the `blind` nothing is concluded."""
         if not self.known:
             self._hear(row, at_ms)
-        elif self.switches:
+            return
+        gap_ms, self.heard_ms = at_ms - self.heard_ms, at_ms
+        if self.switches:
             self._follow(row, at_ms, masked, blind, learns=False)
+        if self.contacts:
+            self._watch(row if gap_ms <= GAP_ROWS * self.every_ms else [None] * self.signals, masked, blind)
+
+    def _watch(self, row: Row, masked: Sequence[bool], blind: Sequence[bool]) -> None:
+        """This looks at the contacts that people move. A witness that is ill is none, and a switch that is not seen may change."""
+        changed = any(s.dwell is None or s.dwell.since_ms == self.last_ms or masked[s.signal] for s in self.switches)
+        self.calm = 0 if changed else self.calm + 1
+        for each in self.contacts:
+            key = f"unmoved {each.signal}"
+            each.step([None] * self.signals if any(blind[w] for w in each.witnesses) else row, self.calm)
+            if not each.hangs:
+                self.held.pop(key, None)
+            elif key not in self.held:
+                one, other = each.witnesses
+                self.held[key] = Sign("unmoved", each.signal, one, other=other, value=each.at_rest, usual=each.answers)
 
     def signs(self) -> dict[str, Sign]:
         """This returns what does not go as it did, by a name of its own for each."""
@@ -72,6 +92,9 @@ class Cycles:
         """This lets go of a sign that a person has spoken about."""
         self.held.pop(key, None)
         self.levels.held.pop(key, None)
+        for each in self.contacts:
+            if key == f"unmoved {each.signal}":
+                each.answers = 0
 
     def _hear(self, row: Row, at_ms: int) -> None:
         self.rows.append(list(row))
@@ -87,9 +110,12 @@ class Cycles:
         self.high = [max((v for r in rows if (v := r[j]) is not None), default=-BOUNDLESS) for j in range(n)]
         self.switches = cycle.find(rows, times)
         self.handled = [cycle.is_handled(rows, j) for j in range(n)]
+        calm = cycle.calm(self.switches, rows)
+        learnt = (contact.learn(rows, j, calm) for j in range(n) if self.handled[j])
+        self.contacts = [each for each in learnt if each is not None]
         self.levels.widths = [high - low for low, high in zip(self.low, self.high, strict=True)]
         self.levels.thaws = any(switch.rare for switch in self.switches)
-        self.last_ms = times[0]
+        self.last_ms, self.heard_ms = times[0], times[-1]
         well = [False] * n
         for each, at in zip(rows, times, strict=True) if self.switches else ():
             self._follow(each, at, well, well, learns=True)

@@ -7,7 +7,7 @@ from sickbay.core.diagnosis import ACCUSED, Finding
 from sickbay.core.fault import Result
 from sickbay.core.ward import Union, Ward
 
-CLASS_OF = {"stepped": "step", "still": "stuck"}  # of a sensor's own signs; all others are a part's
+CLASS_OF = {"stepped": "step", "still": "stuck", "unmoved": "stuck"}  # of a sensor's own signs; all others are a part's
 CYCLE = "cycle"
 STAYS = (
     "stepped",
@@ -15,6 +15,7 @@ STAYS = (
     "aside",
     "asked",
     "asked still",
+    "unmoved",
 )  # signs that only their opposite ends: a person's word does too
 
 
@@ -82,6 +83,12 @@ def undecided(ward: Ward) -> bool:
 def _words(union: Union, sign: Sign) -> str:
     """This returns a sign as a technician would say it."""
     name = union.channels[sign.signal].spec.name
+    if sign.kind == "unmoved":
+        witnesses = f"{union.channels[sign.switch].spec.name} and {union.channels[sign.other].spec.name}"
+        value, times = _value(union, sign.signal, sign.value), f"{sign.usual:.0f} times"
+        return (
+            f"{name} has stayed at {value}, while {witnesses} leapt together {times} as they do only when it is moved"
+        )
     switch = union.channels[union.cycles.switches[sign.switch].signal].spec.name
     lasts, longest = anticipating.span(sign.dwell_ms), anticipating.span(sign.longest_ms)
     if sign.kind in ("stands", "together"):

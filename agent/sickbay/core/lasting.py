@@ -18,6 +18,7 @@ from sickbay.core.baseline import Learnt
 from sickbay.core.case import Case, Overlay
 from sickbay.core.chart import Chart, SignalLearnt
 from sickbay.core.checks import SignalChecks
+from sickbay.core.contact import Contact
 from sickbay.core.creep import Creep, Creeping
 from sickbay.core.cycle import Dwell, Known, Mode, Sign, Switch
 from sickbay.core.cycles import Cycles
@@ -58,7 +59,7 @@ _VIEWS = (
 _MEANS = (Halves, Rhythm)
 _OTHERS = (Afield, SignalChecks, Disagreement, Trend, Relations, Source, Parity, Scatter, Cycles, Levels, Wear, Outside)
 _RECORDS = (Entry, Record, TimeLeft, TriageState, Standing, Bar)
-_CYCLE = (Switch, Mode, Dwell, Known, Sign, Habit)
+_CYCLE = (Switch, Mode, Dwell, Known, Sign, Contact, Habit)
 _KINDS = (Learnt, SignalLearnt, Follower, Case, Overlay, Watched, Relation, *_CYCLE, *_RECORDS)
 _CLASSES: dict[str, type] = {c.__name__: c for c in (*_VIEWS, *_MEANS, *_OTHERS)}
 _STRUCTS: dict[str, type[msgspec.Struct]] = {c.__name__: c for c in _KINDS}
