@@ -173,6 +173,30 @@ def test_excess_noise_in_one_signal_is_told_as_noise() -> None:
     assert (0, "noise") in seen
 
 
+def bursts(rows: int, seed: int) -> list[Row]:
+    """The same, but the current bursts now and then: a mean squared step is ruled by those."""
+    chance, out = random.Random(seed + 50), plant(rows, seed)
+    for k in range(30, rows, 60):
+        for i in range(k, min(k + 3, rows)):
+            out[i][2] = 2.2 + chance.gauss(0.0, 4.0)
+    return out
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_noise_that_stays_is_told_though_single_bursts_are_louder(seed: int) -> None:
+    """How many steps are large says more than how large the largest are; and bursts as ever say nothing."""
+    chance = random.Random(seed)
+    loud, usual = PartView(signals(), 400), PartView(signals(), 400)
+    found = set()
+    noisy = spoilt(bursts(900, seed), 700, 2, lambda _, v: v + chance.gauss(0.0, 1.3))
+    for i, (row, same) in enumerate(zip(noisy, bursts(900, seed), strict=True)):
+        loud.step(row, i * 1000)
+        usual.step(same, i * 1000)
+        found.update(loud.sensor_faults)
+        assert (2, "noise") not in usual.sensor_faults
+    assert (2, "noise") in found
+
+
 def test_what_shakes_harder_has_not_moved_by_that() -> None:
     """Its means scatter as much more as it does: else a loose cable's noise would be taken for a machine that changed."""
     loud, moved = taught(), taught()

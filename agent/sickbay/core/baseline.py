@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from sickbay.core import excitation, gait, lone, rhythm
-from sickbay.core.chart import STEP_ROWS, TIMESCALES, Chart, SignalLearnt, white
+from sickbay.core.chart import BOUNDLESS, ROUGH, ROUGH_SHARE, STEP_ROWS, TIMESCALES, Chart, SignalLearnt, white
 from sickbay.core.excitation import Follower
 from sickbay.core.flatline import rests, stuck_rows
 from sickbay.core.tails import autocorrelation_rows, deviation, limit, median, upper_quantile
@@ -29,6 +29,9 @@ PACE_ROWS, PACE = 50, 1.5  # the level may follow half as fast again as over any
 SPIKE = 1.5  # a spike is this many times the largest distance seen in learning
 TRIPLETS = 435.0  # of 30 rows: three wild values among them may come by chance as seldom as one spike
 NOISE_LEAST = 4.0  # an alarm for noise begins no nearer than this many times the usual mean squared step
+# Noise has grown where so many of the latest steps are rough, and so many times as many as ever in learning.
+ROUGH_LEAST, ROUGH_LARGEST = 0.5, 1.5
+ROUGH_REPEAT = 0.4  # share of repeated readings above which nothing is known of that
 JOINT = 1.15  # an alarm of the part begins no nearer than this times the largest combined score in learning
 PRIOR_MOST = 1.3  # on a variance: what another operating point's wander may add
 WANDERS = 0.5  # share of the slow mean's variance that noise does not explain: more, and a signal moves by itself
@@ -188,6 +191,7 @@ def _in_motion(
         triplet = (chance / TRIPLETS) ** (1.0 / 3.0)
         signal.wild = max(limit(aways, triplet), SPIKE * max(aways))
         signal.lone = lone.learn(column, triplet, min(signal.wild, signal.spike) * signal.scale)
+        signal.rough, signal.rough_most = _rough(signal, column)
     signal.low, signal.high = min(slows), max(slows)
     if signal.wander > WANDERS and reach == 1.0:  # where days pass over it, a day is a season (season.py)
         signal.beat, signal.beat_limit = rhythm.learn(
@@ -242,6 +246,24 @@ def _limits(
     hidden = HIDDEN_SHARE * signal.limits[3] * math.sqrt(wander)
     for k in range(3):
         signal.limits[k] = math.hypot(signal.limits[k], min(hidden, HIDDEN_MOST * signal.usual[k]))
+
+
+def _rough(signal: SignalLearnt, column: Sequence[float | None]) -> tuple[float, float]:
+    """This returns the squared step that one in ten exceeds, and what share of the latest may before the noise has grown.
+
+    A mean squared step is ruled by the few largest; how many are large is not. What often repeats itself flickers as it happens to
+    stand between two of its steps, and says nothing.
+    """
+    known = [(v - signal.centre) / signal.scale for v in column if v is not None]
+    steps = [(b - a) ** 2 for a, b in itertools.pairwise(known)]
+    rough = sorted(steps)[int((1.0 - ROUGH_SHARE) * len(steps))]
+    if rough <= 0.0 or signal.repeat > ROUGH_REPEAT:
+        return BOUNDLESS, BOUNDLESS
+    share = most = ROUGH_SHARE
+    for step in steps:
+        share += ROUGH * ((1.0 if step > rough else 0.0) - share)
+        most = max(most, share)
+    return rough, max(ROUGH_LEAST, ROUGH_LARGEST * most)
 
 
 def _step(steps: Sequence[float], step_ms: float, chance: float) -> float:

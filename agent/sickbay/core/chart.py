@@ -15,6 +15,7 @@ FAST = 2.0 / 4.0  # EWMA of FAST_ROWS; the others are each signal's own: `Signal
 WANDERED_MOST = 9.0  # on the variance, while a level is held
 NOISE = 2.0 / 21.0  # EWMA of 20 rows of the squared step
 NOISE_MOST = 40.0  # times the mean squared step: what one leap may add
+ROUGH, ROUGH_SHARE = 2.0 / 61.0, 0.1  # EWMA of 60 rows of which steps are rough; in learning so many are
 GATE = 0.6  # a signal this near to its limit teaches nothing
 CONSTANT_MOST = 0.9  # a signal that never moved in learning cannot alarm alone
 DRIFT_ROWS = 20.0  # rows without following after which a pure wanderer's allowance has grown by sqrt(2)
@@ -91,6 +92,8 @@ class SignalLearnt(msgspec.Struct):
     repeat: float = 1.0  # share of rows equal to the row before
     longest_run: int = 0  # equal rows
     lone: float | None = None  # how far a lone spike stands out, in its own unit: see lone.py
+    rough: float = BOUNDLESS  # squared step that one in ten exceeded
+    rough_most: float = BOUNDLESS  # share of the latest steps beyond it at which its noise has grown
     swings: list[float] = []  # how much its ways over 40 and 160 rows differed: see gait.py
 
 
@@ -99,9 +102,9 @@ class Chart:
 
     __slots__ = (
         "blind", "burst", "centre", "constant", "drift", "fast", "g_fast", "g_jump", "g_middle", "g_noise", "g_slow", "g_step",
-        "held", "inverse", "k_level", "k_middle", "k_slow", "last", "leap", "level", "mark", "middle", "missing",
-        "noise", "noise_most", "old", "pace", "restless", "rests", "rhythm", "run", "score", "settling", "slow", "spike", "spiked",
-        "spikes", "steps", "stuck_rows", "told", "unrest", "wild", "z",
+        "held", "inverse", "k_level", "k_middle", "k_slow", "last", "leap", "level", "mark", "middle", "missing", "noise",
+        "noise_most", "old", "pace", "restless", "rests", "rhythm", "rough", "rough_most", "roughness", "run", "score",
+        "settling", "slow", "spike", "spiked", "spikes", "steps", "stuck_rows", "told", "unrest", "wild", "z",
     )  # fmt: skip
 
     def __init__(self, learnt: SignalLearnt) -> None:
@@ -124,6 +127,9 @@ class Chart:
         self.rests = tuple((value - learnt.centre) * self.inverse for value in learnt.rests)
         self.noise = learnt.usual[-1]
         self.noise_most = NOISE_MOST * learnt.usual[-1] if learnt.limits[-1] < BOUNDLESS else BOUNDLESS
+        self.rough = learnt.rough
+        self.rough_most = learnt.rough_most
+        self.roughness = ROUGH_SHARE  # of the latest steps: how many are rough
         self.level = self.fast = self.middle = self.slow = 0.0
         self.last = math.nan
         self.leap = self.spikes = self.z = self.score = 0.0
@@ -243,6 +249,10 @@ class Chart:
                 score = other
         if not spiked and change == change:
             change *= change
+            rough = self.roughness
+            self.roughness = rough = rough + ROUGH * ((1.0 if change > self.rough else 0.0) - rough)
+            if rough > self.rough_most:
+                mark |= NOISY
             if change > self.noise_most:
                 change = self.noise_most
             noise = self.noise
