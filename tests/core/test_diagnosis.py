@@ -56,6 +56,14 @@ def test_one_signal_alone_without_a_twin_is_not_known() -> None:
     assert found.layer == "unknown" and found.settled and "may be the sensor" in found.counter[-1]
 
 
+def test_whom_its_peers_deny_is_its_sensor_unless_other_parts_moved_as_well() -> None:
+    """A load rose: the inlet was warm before the outlet was, and was masked for it."""
+    denied = Witness("inlet", 3.0, "inlet is odd", False, None, denied=True)
+    alone = part_anomaly("fan", [denied, well("outlet")], True, [], 3)
+    assert (alone.layer, alone.target) == ("sensor", "inlet")
+    assert part_anomaly("fan", [denied, well("outlet")], True, ["heater"], 5).layer == "unknown"
+
+
 def test_what_mostly_a_known_sensor_fault_adds_up_to_is_its_symptom() -> None:
     """No signal is beyond its own limit, the sum is: the flicker of its peers must not make a part of a stuck sensor."""
     near = [odd("discharge", 0.97, ill=True), odd("flow", 0.3), odd("speed", 0.3)]

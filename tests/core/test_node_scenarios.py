@@ -37,6 +37,22 @@ def test_a_quiet_plant_says_nothing() -> None:
     assert [e.kind for e in j.effects if getattr(e, "kind", "output") != "output"] == []
 
 
+def test_a_row_that_is_said_twice_is_one_row() -> None:
+    """A line that says all twice must not make a sensor look as if it stood still for twice as long."""
+    once, twice = journey(until=BORN), journey(until=BORN)
+    for second, values in rows(range(BORN, BORN + 120)):
+        once.run([(second, values)])
+        for again in range(2):
+            for i, (name, value) in enumerate(values.items()):
+                twice.fact(Reading(name, value, 1000 * second + 100 * again + 5 * i))
+    for name, row in once.node.ward.rows.items():
+        same = twice.node.ward.rows[name].view
+        assert row.view.blame() == same.blame()
+        assert [row.view.explain(i) for i in range(len(row.members))] == [
+            same.explain(i) for i in range(len(row.members))
+        ]
+
+
 def test_a_stuck_sensor_with_a_twin_is_replaced_and_comes_back_through_probation() -> None:
     j = journey(becomes("level", 70.1, ILL, WELL), until=WELL)
     assert j.state("level") == "isolated" and j.node.ward.channels["level"].substitute == "level_b"

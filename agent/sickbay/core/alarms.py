@@ -18,9 +18,15 @@ LEADS = 4.0  # times the score of all others: that part broke, and they only fee
 SLIGHT = 4.0  # limits that a slow shift of one signal alone must reach to be told, where it is less than ...
 PATIENT_MS = 3_600_000  # for which such a shift of what wanders is not told, nor what inessential parts do together
 SLOW = ("middle", "slow")  # its timescales
+GOES_ON, GOES_ON_ROWS = (
+    3.0,
+    60,
+)  # limits, its wander's allowance left out, for so many rows: that is told however slowly it came
 FAINT = 1.5  # limits that signals reach only together: below, there is nothing to tell anybody
 NOBODYS = ("unknown", "surroundings")  # layers without a culprit ...
 CLEARLY = 1.25  # ... and the limits that what comes slowly must reach to be told under them
+# The same where no chart sees it, and one of those who say where the unit is, is out of service.
+FAR_AFIELD = 1.75
 ELSEWHERE_MS = 14_400_000  # for which nothing unknown is told while much of the unit is where it never was
 SLIGHT_MOST = 3.0  # ... so many of the deviations that single readings have: who learnt minutes knows little of hours
 
@@ -29,10 +35,11 @@ def follow(ward: Ward, row: PartRow) -> None:
     """This follows a part's alarm from its rise to its diagnosis to its end."""
     name = row.part.name
     if not row.view.alarm:
-        row.alarm_rows = 0
+        row.alarm_rows = row.far_rows = 0
         if row.handled:
             row.handled_ms = ward.now_ms
         row.settled = row.abrupt = row.common = row.handled = False
+        row.astray_ms = row.moved_ms = None
         aftermath.forget(row)
         row.view.keep(False)
         casework.judge(ward, name, "anomaly", Result.PASSED)
@@ -43,6 +50,10 @@ def follow(ward: Ward, row: PartRow) -> None:
         row.alarm_ms = ward.now_ms
         ward.emit("verdict", name, **{"class": "anomaly", "score": round(row.view.score, 3)})
     row.alarm_rows += 1
+    if row.handled and peers.others_astray(ward, row):
+        row.astray_ms = ward.now_ms
+    far = max((row.view.bare(i) for i, c in enumerate(row.members) if not c.masked), default=0.0)
+    row.far_rows = row.far_rows + 1 if far >= GOES_ON else 0
     aftermath.follow(row)
     case = ward.triage.open_case((name, "anomaly"))
     row.view.keep(case is not None and case.is_failing and case.layer not in NOBODYS)
@@ -123,9 +134,22 @@ def _handled(ward: Ward, row: PartRow, finding: Finding) -> bool:
     No sensor is accused in it at all: a draught reaches two thermometers as it likes.
     """
     after = row.handled_ms is not None and row.alarm_ms - row.handled_ms < PATIENT_MS  # its way home may alarm again
-    row.handled = row.handled or after or bool(_moved_by_people(ward, row))
-    lately = ward.now_ms - row.alarm_ms < PATIENT_MS
-    return row.handled and (lately or finding.layer == "sensor" or aftermath.comes_nearer(row))
+    moved = bool(_moved_by_people(ward, row))
+    row.handled = row.handled or after or moved
+    row.moved_ms = (row.moved_ms if row.moved_ms is not None else ward.now_ms) if moved else None
+    lately = ward.now_ms - max(row.alarm_ms, row.moved_ms or 0) < PATIENT_MS
+    return row.handled and (
+        lately or finding.layer == "sensor" or aftermath.comes_nearer(row) or _recovers(ward, row, finding)
+    )
+
+
+def _recovers(ward: Ward, row: PartRow, finding: Finding) -> bool:
+    """This returns whether only what others make of a signal is odd, and the unit was lately where it never was.
+
+    What signals always made of each other they do not while 500 kg of warm goods are cooled.
+    """
+    astray = row.astray_ms is not None and ward.now_ms - row.astray_ms < PATIENT_MS
+    return astray and finding.layer == "part" and not row.abrupt and not _is_odd_by_itself(row)
 
 
 def _moved_by_people(ward: Ward, row: PartRow) -> list[str]:
@@ -227,8 +251,16 @@ def _too_slight(ward: Ward, row: PartRow, finding: Finding) -> bool:
         return True
     if row.common and finding.symptom_of is None and lasts_ms < PATIENT_MS:
         return True
-    slight = not row.abrupt and row.view.score < CLEARLY and not row.view.any_hinted()
+    hinted, itself = row.view.any_hinted(), _is_odd_by_itself(row)
+    witnesses = lasts_ms >= PATIENT_MS or not any(c.masked for c in ward.channels.values())
+    clearly = CLEARLY if hinted or itself or witnesses else FAR_AFIELD
+    slight = not row.abrupt and row.view.score < clearly and not (hinted and itself) and not _goes_on(row)
     return slight or (finding.layer == "unknown" and lately and _was_elsewhere(ward, row))
+
+
+def _is_odd_by_itself(row: PartRow) -> bool:
+    """This returns whether a signal's own chart finds it odd, and not only what other signals say of it."""
+    return any(row.view.own(i) >= ACCUSED for i in range(len(row.members)))
 
 
 def _was_elsewhere(ward: Ward, row: PartRow) -> bool:
@@ -284,9 +316,14 @@ def _held_back(ward: Ward, row: PartRow) -> bool:
         return True
     if hinted or found.get("learning") or blame[odd[0]] >= SLIGHT or len(odd) < 2:
         return False
-    if channel.twins is None and row.view.wanders(odd[0]) and _can_wait(ward, row):
+    if channel.twins is None and row.view.wanders(odd[0]) and _can_wait(ward, row) and not _goes_on(row):
         return True
     return found["timescale"] in SLOW and row.view.shift(odd[0]) < SLIGHT_MOST
+
+
+def _goes_on(row: PartRow) -> bool:
+    """This returns whether what came slowly has stayed far beyond what its wander might excuse for a while."""
+    return row.far_rows >= GOES_ON_ROWS and not aftermath.comes_nearer(row)
 
 
 def _can_wait(ward: Ward, row: PartRow) -> bool:

@@ -72,16 +72,20 @@ class PartRow:
         "abrupt",
         "alarm_ms",
         "alarm_rows",
+        "astray_ms",
         "at_ms",
         "aways",
         "beside",
         "common",
         "ebbs",
         "elsewhere_ms",
+        "far_rows",
         "full",
         "handled",
         "handled_ms",
+        "latest",
         "members",
+        "moved_ms",
         "opened_ms",
         "part",
         "paused",
@@ -106,6 +110,7 @@ class PartRow:
         self.members = members
         self.view = view
         self.row: list[float | None] = [None] * len(members)
+        self.latest: list[float | None] = []  # the row before
         self.seen = 0
         self.full = (1 << len(members)) - 1
         self.opened_ms = 0
@@ -116,6 +121,7 @@ class PartRow:
         self.alarm_ms = 0
         self.trial_ms: int | None = None  # until when a part that was switched on again need not look well
         self.well_rows = 0  # rows without an alarm since then
+        self.far_rows = 0  # in the present alarm, lately, for which it was far beyond its limit
         self.common = False  # it rose slowly, together with other parts
         self.abrupt = False  # the present alarm rose within a few rows
         self.settled = False  # the present alarm has its diagnosis
@@ -129,6 +135,10 @@ class PartRow:
         self.beside = 0  # rows in a row that one more is odd beside those that left their normal alone
         self.handled = False  # in the present alarm people have moved something, such as a door
         self.handled_ms: int | None = None  # when the last such alarm ended
+        self.moved_ms: int | None = None  # since when what people move is odd
+        self.astray_ms: int | None = (
+            None  # when, since they did, signals of other parts were last where they never were
+        )
         self.swayed = False  # the present alarm rose while a person had another part out of service
         self.shifted: dict[int, None] = {}  # members that left their normal alone
         self.sensor_failing: dict[tuple[int, str], None] = {}

@@ -84,6 +84,9 @@ def part_anomaly(
     if len(gone) >= GONE_LEAST and not common and accused[0].relation != "sensor":
         far = tuple(f"{name} is far from all that it was in learning" for name in gone)
         return Finding("part", part, "anomaly", says + far, calm, settled=waited)
+    # Where other parts moved too, what always moved together need not do so: some follow later.
+    if others and accused[0].denied:
+        accused[0] = msgspec.structs.replace(accused[0], denied=False)
     return _alone(part, accused[0], says, calm, waited, len(witnesses), common)
 
 

@@ -8,6 +8,7 @@ from sickbay.core.ward import Ward
 
 ROW_WAITS = 1.5  # periods that an incomplete row waits for its missing signals
 BACK = 0.6  # of its own limit: below this a shifted sensor counts as back
+AT_ONCE = 0.25  # of a period: the same row again so soon is a line said twice, and no row
 WELL_ROWS = 20  # without an alarm: a part on trial looks well
 
 
@@ -18,6 +19,9 @@ def close_row(ward: Ward, row: PartRow, at: int) -> None:
         lines.missed(ward, row, at)
     row.row = [None] * len(values)
     row.seen = 0
+    if at - row.at_ms < AT_ONCE * row.period_ms and values == row.latest:
+        return
+    row.latest = values
     row.at_ms = at
     if row.paused:
         return

@@ -124,6 +124,12 @@ def astray(ward: Ward, row: PartRow, index: int) -> bool:
     )
 
 
+def others_astray(ward: Ward, row: PartRow) -> bool:
+    """This returns whether a signal of another part is where it never was."""
+    union = ward.union
+    return union is not None and any(i not in union.places[row.part.name] for i in union.parity.strays)
+
+
 def unit_elsewhere(ward: Ward) -> bool:
     """This returns whether much of the unit is far from all that was learnt: what is odd then, nobody can know."""
     union = ward.union

@@ -25,6 +25,10 @@ class Sighting:
         """This returns one signal's evidence by its own chart alone: what relations hint at is left out."""
         return self._charts[index].score if self._charts else 0.0
 
+    def bare(self, index: int) -> float:
+        """This returns how far a signal is from normal in limits, whatever it may have wandered while its level was held."""
+        return self._charts[index].ratio() if self._charts else 0.0
+
     def shift(self, index: int) -> float:
         """This returns how far a signal's means have gone, in deviations of a single reading."""
         return max((abs(v) for v in self._charts[index].statistics()[1:4]), default=0.0) if self._charts else 0.0
