@@ -30,7 +30,7 @@ NEARER, STALE_ROWS = 0.98, 300  # on its way home: times the nearest so far, and
 TURNED, TURNED_LEAST = 1.25, 1.0
 STANDS = 3.5  # times the longest that a signal stood in learning
 # Since it stood longer than ever: the way of most others' longest means, in widths of what they were, in moves that count.
-TOUR, MOVE = 1.0, 0.2
+TOUR, MOVE = 0.8, 0.2
 CHANGES_LEAST = 10  # of a signal in learning, or nothing is known of how long it stands
 GROWS_MOST = 5.0  # times its width in learning: what a signal that wanders may come to cover in days
 

@@ -247,6 +247,8 @@ def _too_slight(ward: Ward, row: PartRow, finding: Finding) -> bool:
         return False
     lasts_ms = ward.now_ms - row.alarm_ms
     lately = lasts_ms < ELSEWHERE_MS
+    if lately and _is_habit(ward, row):
+        return True
     if lately and _in_interlude(ward, row.alarm_ms):
         return True
     if row.common and finding.symptom_of is None and lasts_ms < PATIENT_MS:
@@ -256,6 +258,15 @@ def _too_slight(ward: Ward, row: PartRow, finding: Finding) -> bool:
     clearly = CLEARLY if hinted or itself or witnesses else FAR_AFIELD
     slight = not row.abrupt and row.view.score < clearly and not (hinted and itself) and not _goes_on(row)
     return slight or (finding.layer == "unknown" and lately and _was_elsewhere(ward, row))
+
+
+def _is_habit(ward: Ward, row: PartRow) -> bool:
+    """This returns whether what is beyond all that it was is what the unit's cycles make of the weather."""
+    if ward.union is None or row.view.any_hinted() or _is_odd_by_itself(row):
+        return False
+    odd = [c.spec.name for c, b in zip(row.members, row.view.blame(), strict=True) if b >= ACCUSED]
+    numbers, cycles = ward.union.numbers, ward.union.cycles
+    return bool(odd) and all(name in numbers and cycles.levels.wear.explains(numbers[name]) for name in odd)
 
 
 def _is_odd_by_itself(row: PartRow) -> bool:

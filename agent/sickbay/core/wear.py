@@ -36,7 +36,8 @@ class Wear:
     """
 
     __slots__ = (
-        "asked_more", "cycles", "firsts", "habit", "known", "latest", "parts", "rows", "strained", "switch", "twins", "width",
+        "asked_more", "cycles", "firsts", "habit", "known", "latest", "parts", "ratio", "rows", "strained", "switch", "twins",
+        "width",
     )  # fmt: skip
 
     def __init__(self, parts: Sequence[Sequence[int]], twins: Sequence[Sequence[int]]) -> None:
@@ -51,6 +52,7 @@ class Wear:
         self.known = 0  # cycles that were learnt from
         self.strained = 0.0  # cycles to go
         self.cycles = 0  # in a row that were beside the habit
+        self.ratio = math.inf  # how far the latest are beside it, in what learning left; not known before there are any
         self.asked_more = 0  # in a row in which more was asked of the machine
 
     def learn(self, row: Sequence[float | None]) -> None:
@@ -91,6 +93,7 @@ class Wear:
         if len(self.latest) < LATEST_LEAST:
             return
         off = habit.aside(self.habit, self.latest, self.twins, ill)
+        self.ratio = off.ratio
         if off.ratio < HOME:
             held.pop("aside", None)
         calm = quiet and not self.strained
@@ -113,6 +116,10 @@ class Wear:
             held["asked"] = self._sign("asked", signal, off)
         elif self.asked_more >= LASTS * self.known and "asked still" not in held:
             held["asked still"] = self._sign("asked still", signal, off)
+
+    def explains(self, signal: int) -> bool:
+        """This returns whether the latest cycles are as weather, load and frost made them, this signal's among them."""
+        return self.habit is not None and self.ratio < ASIDE and signal in self.habit.of
 
     def _sign(self, kind: str, level: int, off: Aside) -> Sign:
         value = median([each[level] for each in self.latest])

@@ -24,7 +24,7 @@ MOVED = 3.0  # deviations in learning that the factor must have moved
 ALIKE = 0.5
 CHANCE = 2.0  # deviations that each has by chance beside that
 SETS_OUT, SETS_OUT_LEAST = 0.5, 2  # deviations of each, and how many beyond their limits: it may be on its way there
-FIRST_ROWS = 5  # of an alarm, in which some may not have begun: no one must have gone the other way
+FIRST_ROWS = 5  # of an alarm, in which slow means have not begun to move: those that have must have gone one way
 UNUSUAL = 6.0  # deviations at which what hardly follows the factor counts: it must have gone the same way
 STANDSTILL = 0.1  # of its mean: a machine's signal that falls below has stopped, and stopping is no working point
 FARTHER = 1.5  # times as far as it was when it had arrived: it does not stand there, it goes on
@@ -162,15 +162,14 @@ def _sets_out(row: PartRow, moves: Moves | None) -> bool:
     if moves is None or moves.stopped:
         return False
     blame = row.view.blame()
+    odd = [i for i in moves.leaders if blame[i] >= ACCUSED]
+    if len(odd) < SETS_OUT_LEAST:
+        return False
+    if row.alarm_rows <= FIRST_ROWS and len({row.view.deviation(i, "fast") * moves.loads[i] > 0.0 for i in odd}) == 1:
+        return True
     shares = [moves.away[i] / moves.loads[i] for i in moves.leaders]
-    least = SETS_OUT if row.alarm_rows > FIRST_ROWS else -SETS_OUT
-    one_way = min(shares) >= least or max(shares) <= -least
-    one_way = one_way and abs(median(shares)) >= SETS_OUT
-    return (
-        one_way
-        and sum(blame[i] >= ACCUSED for i in moves.leaders) >= SETS_OUT_LEAST
-        and _is_alone(moves, median(shares))
-    )
+    one_way = min(shares) >= SETS_OUT or max(shares) <= -SETS_OUT
+    return one_way and _is_alone(moves, shares[0])
 
 
 def _is_alone(moves: Moves, gone: float) -> bool:
