@@ -74,6 +74,7 @@ class PartView(Sighting):
         self._floors: list[float] | None = None  # the greater of both
         self._still: list[int] = []  # signals that stand longer than ever, where the rest of the unit goes on
         self._noisy_rows = 0
+        self._rough: list[int] = []  # signals whose latest steps are large more often than ever
         self._settling: Settling | None = None  # of the present alarm
         self._followers: list[Follower] = []
         self._gaits: list[Gait] = []
@@ -120,7 +121,7 @@ class PartView(Sighting):
         if self._still:
             still = [*still, *(j for j in self._still if j not in still)]
         lonely = self._lonely = lone.step(self._lones, row) if self._lones else []
-        if marked or still or lonely or self.sensor_faults:
+        if marked or still or lonely or self._rough or self.sensor_faults:
             self._marks(still)
         shock = self._shock
         if shock:
@@ -237,6 +238,7 @@ class PartView(Sighting):
         learnt = self._learnt
         if learnt is None or self.slow is not None:
             return
+        self._rough = [j for j, chart in enumerate(self._charts) if chart.is_rough()]
         for gait, chart, signal in zip(self._gaits, self._charts, learnt.signals, strict=True):
             if signal.swings:
                 wild = chart.spiked > 0 or chart.noise > THROWN * signal.usual[-1]
@@ -307,7 +309,7 @@ class PartView(Sighting):
         if self._creeping is not None:
             self._creeping.rest()
         self._lones = [Lone(each.signal, each.least) for each in self._lones]
-        self._lonely = []
+        self._lonely, self._rough = [], []
         self._blame = [0.0] * len(self.names)
         self._residual.rest()
         if self.slow is not None:
@@ -331,7 +333,7 @@ class PartView(Sighting):
         self._told = False
         self._rows, self._learnt, self._charts, self._followers, self._gaits = [], None, [], [], []
         self._creeping = None
-        self._lones, self._lonely = [], []
+        self._lones, self._lonely, self._rough = [], [], []
         self.slow = None
         self._blame = [0.0] * len(self.names)
         self._residual = ResidualView(len(self.names), self.learn_rows, self.chance)
@@ -386,7 +388,7 @@ class PartView(Sighting):
         # Half of the part standing still at once is a machine switched off, or a line that repeats itself: not a sensor.
         if stuck and (len(stuck) == 1 or 2 * len(stuck) < len(charts)):
             faults += [(j, "stuck") for j in stuck]
-        noisy = [j for j, mark in enumerate(marks) if mark & NOISY]
+        noisy = [j for j, mark in enumerate(marks) if mark & NOISY or j in self._rough]
         self._noisy_rows = self._noisy_rows + 1 if len(noisy) == 1 else 0
         if self._noisy_rows >= NOISY_ROWS and all(b < 0.5 for j, b in enumerate(self._blame) if j != noisy[0]):
             faults.append((noisy[0], "noise"))

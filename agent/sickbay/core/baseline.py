@@ -7,7 +7,17 @@ from collections.abc import Sequence
 import msgspec
 
 from sickbay.core import excitation, gait, lone, rhythm
-from sickbay.core.chart import BOUNDLESS, ROUGH, ROUGH_SHARE, STEP_ROWS, TIMESCALES, Chart, SignalLearnt, white
+from sickbay.core.chart import (
+    BOUNDLESS,
+    ROUGH,
+    ROUGH_ROWS,
+    ROUGH_SHARE,
+    STEP_ROWS,
+    TIMESCALES,
+    Chart,
+    SignalLearnt,
+    white,
+)
 from sickbay.core.excitation import Follower
 from sickbay.core.flatline import rests, stuck_rows
 from sickbay.core.tails import autocorrelation_rows, deviation, limit, median, upper_quantile
@@ -260,8 +270,8 @@ def _rough(signal: SignalLearnt, column: Sequence[float | None]) -> tuple[float,
     if rough <= 0.0 or signal.repeat > ROUGH_REPEAT:
         return BOUNDLESS, BOUNDLESS
     share = most = ROUGH_SHARE
-    for step in steps:
-        share += ROUGH * ((1.0 if step > rough else 0.0) - share)
+    for i in range(0, len(steps), ROUGH_ROWS):
+        share += ROUGH * (sum(step > rough for step in steps[i : i + ROUGH_ROWS]) / ROUGH_ROWS - share)
         most = max(most, share)
     return rough, max(ROUGH_LEAST, ROUGH_LARGEST * most)
 
@@ -285,6 +295,7 @@ def _replayed(learnt: Learnt, rows: Sequence[Row]) -> tuple[list[Chart], float]:
             largest = max(largest, combine(scores[0], scores[1], scores[2]))
     for chart in charts:
         chart.leap = chart.spikes = 0.0
+        chart.roughs = 0
     return charts, largest
 
 

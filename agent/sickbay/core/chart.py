@@ -15,7 +15,8 @@ FAST = 2.0 / 4.0  # EWMA of FAST_ROWS; the others are each signal's own: `Signal
 WANDERED_MOST = 9.0  # on the variance, while a level is held
 NOISE = 2.0 / 21.0  # EWMA of 20 rows of the squared step
 NOISE_MOST = 40.0  # times the mean squared step: what one leap may add
-ROUGH, ROUGH_SHARE = 2.0 / 61.0, 0.1  # EWMA of 60 rows of which steps are rough; in learning so many are
+ROUGH_ROWS, ROUGH = 10, 2.0 / 7.0  # how often it is asked how many steps were rough; EWMA of six times as many rows
+ROUGH_SHARE = 0.1  # of the steps in learning are rough
 GATE = 0.6  # a signal this near to its limit teaches nothing
 CONSTANT_MOST = 0.9  # a signal that never moved in learning cannot alarm alone
 DRIFT_ROWS = 20.0  # rows without following after which a pure wanderer's allowance has grown by sqrt(2)
@@ -103,8 +104,8 @@ class Chart:
     __slots__ = (
         "blind", "burst", "centre", "constant", "drift", "fast", "g_fast", "g_jump", "g_middle", "g_noise", "g_slow", "g_step",
         "held", "inverse", "k_level", "k_middle", "k_slow", "last", "leap", "level", "mark", "middle", "missing", "noise",
-        "noise_most", "old", "pace", "restless", "rests", "rhythm", "rough", "rough_most", "roughness", "run", "score",
-        "settling", "slow", "spike", "spiked", "spikes", "steps", "stuck_rows", "told", "unrest", "wild", "z",
+        "noise_most", "old", "pace", "restless", "rests", "rhythm", "rough", "rough_most", "roughness", "roughs", "run",
+        "score", "settling", "slow", "spike", "spiked", "spikes", "steps", "stuck_rows", "told", "unrest", "wild", "z",
     )  # fmt: skip
 
     def __init__(self, learnt: SignalLearnt) -> None:
@@ -129,7 +130,8 @@ class Chart:
         self.noise_most = NOISE_MOST * learnt.usual[-1] if learnt.limits[-1] < BOUNDLESS else BOUNDLESS
         self.rough = learnt.rough
         self.rough_most = learnt.rough_most
-        self.roughness = ROUGH_SHARE  # of the latest steps: how many are rough
+        self.roughness = ROUGH_SHARE  # of the latest steps: how many were rough
+        self.roughs = 0  # since that was last asked
         self.level = self.fast = self.middle = self.slow = 0.0
         self.last = math.nan
         self.leap = self.spikes = self.z = self.score = 0.0
@@ -218,13 +220,14 @@ class Chart:
         slow = self.slow
         self.slow = slow = slow + self.k_slow * (z - slow)
         level = self.level
-        score = abs(fast - level) * self.g_fast
-        other = abs(middle - level) * self.g_middle
+        score = (fast - level if fast > level else level - fast) * self.g_fast
+        near = score
+        other = (middle - level if middle > level else level - middle) * self.g_middle
         if other > score:
             score = other
         if other > WINDUP and abs(fast - level) < BACK * abs(middle - level):
             self.middle = middle = level + (middle - level) * WINDUP / other
-        other = abs(slow - level) * self.g_slow
+        other = (slow - level if slow > level else level - slow) * self.g_slow
         if other > score:
             score = other
         if other > WINDUP and abs(middle - level) < BACK * abs(slow - level):
@@ -236,11 +239,13 @@ class Chart:
             # or time alone would forget a fault that lasts.
             wandered = 1.0 + held * self.drift
             score /= math.sqrt(wandered if wandered < WANDERED_MOST else WANDERED_MOST)
-        other = abs(fast - slow) * self.g_jump
+        other = (fast - slow if fast > slow else slow - fast) * self.g_jump
         if other > score:
             score = other
-        other = abs(self.steps.step(z)) * self.g_step
-        if other > score and not (held > AWAY_ROWS and abs(fast - level) * self.g_fast < HOME):
+        other = self.steps.step(z) * self.g_step
+        if other < 0.0:
+            other = -other
+        if other > score and not (held > AWAY_ROWS and near < HOME):
             score = other  # what steps home is no news
         rhythm = self.rhythm
         if rhythm is not None:
@@ -249,10 +254,8 @@ class Chart:
                 score = other
         if not spiked and change == change:
             change *= change
-            rough = self.roughness
-            self.roughness = rough = rough + ROUGH * ((1.0 if change > self.rough else 0.0) - rough)
-            if rough > self.rough_most:
-                mark |= NOISY
+            if change > self.rough:
+                self.roughs += 1
             if change > self.noise_most:
                 change = self.noise_most
             noise = self.noise
@@ -283,6 +286,12 @@ class Chart:
         self.mark = mark
         self.score = score
         return score
+
+    def is_rough(self) -> bool:
+        """This takes in how many of the last ROUGH_ROWS steps were rough, and returns whether the noise has grown by that."""
+        self.roughness += ROUGH * (self.roughs / ROUGH_ROWS - self.roughness)
+        self.roughs = 0
+        return self.roughness > self.rough_most
 
     def _settle(self) -> None:
         """This moves a level that was taken up after a fault: with its signal at first, later only towards the old level.
@@ -323,7 +332,7 @@ class Chart:
         self.fast = self.middle = self.slow = self.level
         self.last = math.nan
         self.leap = self.spikes = self.z = self.score = 0.0
-        self.run = self.burst = self.spiked = self.mark = 0
+        self.run = self.burst = self.spiked = self.mark = self.roughs = 0
         self.unrest = 0
         self.steps.rest()
         if self.rhythm is not None:
