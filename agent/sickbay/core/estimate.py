@@ -26,7 +26,7 @@ SIGNALS_MAX = 24  # of one part: the work grows with the third power
 class Relations:
     """How the signals of one part move together on this unit. Bounded by the square of their number."""
 
-    __slots__ = ("checks", "count", "errors", "means", "moments", "rows", "rows_most", "smooth", "weights")
+    __slots__ = ("checks", "count", "errors", "loads", "means", "moments", "rows", "rows_most", "smooth", "weights")
 
     def __init__(self, signals: int, rows_most: int) -> None:
         self.rows_most = max(ROWS_LEAST, rows_most)
@@ -37,6 +37,9 @@ class Relations:
         self.moments = [[0.0] * signals for _ in range(signals)]  # sums of products of deviations
         self.errors = [0.0] * signals  # mean square of what the estimates were off by
         self.checks = [0] * signals
+        self.loads: dict[
+            int, float
+        ] = {}  # of the signals on their common factor, once somebody has asked (working_point.py)
         self.weights: dict[int, tuple[list[int], list[float]]] = {}  # signal and pattern: peers and their weights
 
     def hear(self, row: Sequence[float | None]) -> None:
@@ -94,7 +97,7 @@ class Relations:
             moments = self.moments[i]
             for j, a in enumerate(after):
                 moments[j] += d * a
-        self.weights = {}  # reckoned from all that is known, so that a restart changes nothing
+        self.loads, self.weights = {}, {}  # reckoned from all that is known, so that a restart changes nothing
 
     def _said(self, index: int, row: Sequence[float | None]) -> float | None:
         seen = [j for j, v in enumerate(row) if v is not None and self.moments[j][j] > 0]

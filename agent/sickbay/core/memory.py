@@ -66,7 +66,7 @@ class MemoryUnreadable(SickbayError, ValueError):
 def snapshot(ward: Ward) -> bytes:
     """This returns all that must last. Effects are not in it: the shell takes them before it keeps a snapshot."""
     for row in ward.rows.values():
-        row.relations.weights = {}  # reckoned anew when they are needed
+        row.relations.loads, row.relations.weights = {}, {}  # reckoned anew when they are needed
     kept = {
         "format": FORMAT,
         "ward": {name: down(getattr(ward, name)) for name in _WARD},

@@ -123,7 +123,7 @@ def _moves(row: PartRow) -> Moves | None:
     if relations.count < ROWS_LEAST or len(row.members) > SIGNALS_MAX or any(c.masked for c in row.members):
         return None
     moving = [i for i in range(len(row.members)) if relations.moments[i][i] > 0.0]
-    loads = _factor(relations.moments, moving)
+    loads = relations.loads = relations.loads or _factor(relations.moments, moving)
     leaders = [i for i in moving if abs(loads[i]) >= LEADS]
     smooth = [relations.smooth[i] for i in moving]
     if len({row.members[i].spec.unit for i in leaders}) < KINDS_LEAST or None in smooth:
