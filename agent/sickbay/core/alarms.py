@@ -22,6 +22,7 @@ GOES_ON, GOES_ON_ROWS = (
     3.0,
     60,
 )  # limits, its wander's allowance left out, for so many rows: that is told however slowly it came
+FAR_EVERY = 5  # rows: how often that is asked
 FAINT = 1.5  # limits that signals reach only together: below, there is nothing to tell anybody
 NOBODYS = ("unknown", "surroundings")  # layers without a culprit ...
 CLEARLY = 1.25  # ... and the limits that what comes slowly must reach to be told under them
@@ -52,8 +53,9 @@ def follow(ward: Ward, row: PartRow) -> None:
     row.alarm_rows += 1
     if row.handled and peers.others_astray(ward, row):
         row.astray_ms = ward.now_ms
-    far = max((row.view.bare(i) for i, c in enumerate(row.members) if not c.masked), default=0.0)
-    row.far_rows = row.far_rows + 1 if far >= GOES_ON else 0
+    if row.alarm_rows % FAR_EVERY == 0:
+        far = max((row.view.bare(i) for i, c in enumerate(row.members) if not c.masked), default=0.0)
+        row.far_rows = row.far_rows + FAR_EVERY if far >= GOES_ON else 0
     aftermath.follow(row)
     case = ward.triage.open_case((name, "anomaly"))
     row.view.keep(case is not None and case.is_failing and case.layer not in NOBODYS)
