@@ -6,12 +6,12 @@ from collections.abc import Iterator
 import pytest
 
 from plants import Journey, Values
-from sickbay.core import alarms, cycle
+from sickbay.core import cycle, slight
 from sickbay.core.equipment import Equipment, Mode, Part, Policy, Signal
 
 LEARN = 600
 OPENED = LEARN + 50
-HOUR = alarms.PATIENT_MS // 1000
+HOUR = slight.PATIENT_MS // 1000
 
 
 def store() -> Equipment:

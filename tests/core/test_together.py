@@ -4,7 +4,7 @@ import random
 from collections.abc import Iterator
 
 from plants import Ailment, Journey, Values, drifts, shifts
-from sickbay.core import alarms
+from sickbay.core import slight
 from sickbay.core.equipment import Equipment, Mode, Part, Policy, Signal
 from sickbay.core.together import may_move_alike, moved_alike
 
@@ -55,7 +55,7 @@ def test_a_warm_day_is_nobodys_fault_and_not_told() -> None:
 
 
 def test_a_warm_day_that_lasts_is_told_as_the_surroundings() -> None:
-    late = alarms.ELSEWHERE_MS // 1000
+    late = slight.ELSEWHERE_MS // 1000
     day = [shifts(name, 3.0, ILL + 1800) for name in WARM]
     ends = [drifts(name, -6.0, ILL + 1800) for name in WARM]
     j = Journey(loop()).run(hours(ILL + late + 600, *warm_day(), *day, *ends))

@@ -2,12 +2,13 @@
 
 import msgspec
 
-from sickbay.core import aftermath, casework, cycling, marks, peers, telling, together, working_point
+from sickbay.core import aftermath, casework, cycling, handled, marks, peers, slight, telling, together, working_point
 from sickbay.core.case import Case
 from sickbay.core.channel import PartRow
-from sickbay.core.diagnosis import ACCUSED, Finding, part_anomaly
+from sickbay.core.diagnosis import ACCUSED, part_anomaly
 from sickbay.core.equipment import Part
 from sickbay.core.fault import Result
+from sickbay.core.slight import ELSEWHERE_MS, NOBODYS, PATIENT_MS
 from sickbay.core.ward import Ward
 
 GATHER_ROWS = 5  # rows for which a part's diagnosis waits where most other parts are over their limit too
@@ -15,21 +16,6 @@ HASTE_ROWS = 2  # rows of alarm before a nonessential part is blamed: an essenti
 RECHECK_ROWS = 10  # how often an unknown cause is looked at again while the alarm lasts
 ABRUPT, ABRUPT_ROWS = 4.0, 3  # limits that an alarm must reach within its first rows to count as abrupt
 LEADS = 4.0  # times the score of all others: that part broke, and they only feel it
-SLIGHT = 4.0  # limits that a slow shift of one signal alone must reach to be told, where it is less than ...
-PATIENT_MS = 3_600_000  # for which such a shift of what wanders is not told, nor what inessential parts do together
-SLOW = ("middle", "slow")  # its timescales
-GOES_ON, GOES_ON_ROWS = (
-    3.0,
-    60,
-)  # limits, its wander's allowance left out, for so many rows: that is told however slowly it came
-FAR_EVERY = 5  # rows: how often that is asked
-FAINT = 1.5  # limits that signals reach only together: below, there is nothing to tell anybody
-NOBODYS = ("unknown", "surroundings")  # layers without a culprit ...
-CLEARLY = 1.25  # ... and the limits that what comes slowly must reach to be told under them
-# The same where no chart sees it, and one of those who say where the unit is, is out of service.
-FAR_AFIELD = 1.75
-ELSEWHERE_MS = 14_400_000  # for which nothing unknown is told while much of the unit is where it never was
-SLIGHT_MOST = 3.0  # ... so many of the deviations that single readings have: who learnt minutes knows little of hours
 
 
 def follow(ward: Ward, row: PartRow) -> None:
@@ -53,9 +39,7 @@ def follow(ward: Ward, row: PartRow) -> None:
     row.alarm_rows += 1
     if row.handled and peers.others_astray(ward, row):
         row.astray_ms = ward.now_ms
-    if row.alarm_rows % FAR_EVERY == 0:
-        far = max((row.view.bare(i) for i, c in enumerate(row.members) if not c.masked), default=0.0)
-        row.far_rows = row.far_rows + FAR_EVERY if far >= GOES_ON else 0
+    slight.follow(row)
     aftermath.follow(row)
     case = ward.triage.open_case((name, "anomaly"))
     row.view.keep(case is not None and case.is_failing and case.layer not in NOBODYS)
@@ -114,11 +98,7 @@ def _swayed(ward: Ward, row: PartRow) -> bool:
 
 def _thaws(ward: Ward, row: PartRow) -> bool:
     """This returns whether a thaw, or another interlude, may be what moves a part slowly: it is waited for."""
-    return not row.abrupt and _in_interlude(ward, ward.now_ms)
-
-
-def _in_interlude(ward: Ward, at_ms: int) -> bool:
-    return ward.union is not None and ward.union.cycles.in_interlude(at_ms)
+    return not row.abrupt and slight.in_interlude(ward, ward.now_ms)
 
 
 def _may_have_stepped(ward: Ward, row: PartRow) -> bool:
@@ -130,52 +110,10 @@ def _may_have_stepped(ward: Ward, row: PartRow) -> bool:
     return union.cycles.awaits_step(union.numbers[odd[0]], ward.now_ms - row.alarm_ms)
 
 
-def _handled(ward: Ward, row: PartRow, finding: Finding) -> bool:
-    """This returns whether people have moved something, such as a door, in this alarm: an hour is theirs, and the way home.
-
-    No sensor is accused in it at all: a draught reaches two thermometers as it likes.
-    """
-    after = row.handled_ms is not None and row.alarm_ms - row.handled_ms < PATIENT_MS  # its way home may alarm again
-    moved = bool(_moved_by_people(ward, row))
-    row.handled = row.handled or after or moved
-    row.moved_ms = (row.moved_ms if row.moved_ms is not None else ward.now_ms) if moved else None
-    lately = ward.now_ms - max(row.alarm_ms, row.moved_ms or 0) < PATIENT_MS
-    return row.handled and (
-        lately or finding.layer == "sensor" or aftermath.comes_nearer(row) or _recovers(ward, row, finding)
-    )
-
-
-def _recovers(ward: Ward, row: PartRow, finding: Finding) -> bool:
-    """This returns whether only what others make of a signal is odd, and the unit was lately where it never was.
-
-    What signals always made of each other they do not while 500 kg of warm goods are cooled.
-    """
-    astray = row.astray_ms is not None and ward.now_ms - row.astray_ms < PATIENT_MS
-    return astray and finding.layer == "part" and not row.abrupt and not _is_odd_by_itself(row)
-
-
-def _moved_by_people(ward: Ward, row: PartRow) -> list[str]:
-    """This returns what is odd now and moved by people: as long as a door stands open, that is the matter."""
-    union = ward.union
-    if union is None:
-        return []
-    odd = [c.spec.name for c, b in zip(row.members, row.view.blame(), strict=True) if b >= ACCUSED]
-    return [name for name in odd if name in union.numbers and union.cycles.handled[union.numbers[name]]]
-
-
-def _left_so(ward: Ward, row: PartRow, finding: Finding) -> Finding:
-    """This returns the surroundings where people have left something as it seldom is, and all else may follow from that."""
-    moved = _moved_by_people(ward, row)
-    if not moved or finding.layer == "sensor":
-        return finding
-    doubt = (*finding.counter, f"people move {' and '.join(moved)}: somebody may have left it so, or it hangs")
-    return Finding("surroundings", row.part.name, "anomaly", finding.evidence, doubt)
-
-
 def _diagnose(ward: Ward, row: PartRow) -> None:
     # It may be what carries them, or is known to be.
     doubted = any(c.source.nonsense or c.source.in_doubt(ward.now_ms) for c in row.members)
-    if doubted or _swayed(ward, row) or _thaws(ward, row) or _held_back(ward, row):
+    if doubted or _swayed(ward, row) or _thaws(ward, row) or slight.held_back(ward, row):
         row.settled = False
         return
     waited = row.alarm_rows >= ward.equipment.policy.corroborate_rows
@@ -195,14 +133,14 @@ def _diagnose(ward: Ward, row: PartRow) -> None:
         finding = msgspec.structs.replace(finding, symptom_of=_told_already(ward, row))
         row.common = row.common or finding.symptom_of is not None
     alike = together.moved_alike(ward, row)
-    finding, waits = working_point.explained(ward, row, alike or _left_so(ward, row, finding))
+    finding, waits = working_point.explained(ward, row, alike or handled.left_so(ward, row, finding))
     early = waits or (alike is not None and ward.now_ms - row.alarm_ms < ELSEWHERE_MS)
     early = early or (ward.now_ms - row.alarm_ms < PATIENT_MS and together.may_move_alike(ward, row))
     early = early or (finding.layer == "part" and _too_early(ward, row, len(others), leads, waited))
-    early = early or _faint(row) or _too_slight(ward, row, finding)
+    early = early or slight.faint(row) or slight.too_slight(ward, row, finding)
     early = early or (finding.class_ == "shift" and peers.goes_astray(ward, finding.target))
     early = early or (finding.layer == "surroundings" and _one_leads(row, others)) or _may_have_stepped(ward, row)
-    early = early or (finding.layer != "part" and _goes_home(row)) or _handled(ward, row, finding)
+    early = early or (finding.layer != "part" and slight.goes_home(row)) or handled.is_theirs(ward, row, finding)
     early = early or (finding.layer != "sensor" and cycling.serves(ward, row))
     early = early or ((finding.layer == "sensor" or not row.abrupt) and cycling.undecided(ward))
     row.settled = finding.settled and not early
@@ -240,60 +178,6 @@ def _told_already(ward: Ward, row: PartRow) -> str | None:
     return None
 
 
-def _too_slight(ward: Ward, row: PartRow, finding: Finding) -> bool:
-    """This returns whether what nobody knows the cause of is too little to be told yet, or much of the unit is elsewhere.
-
-    What several parts do together, and slowly, is a new load or the weather more often than not: an hour tells.
-    """
-    if finding.layer not in NOBODYS:
-        return False
-    lasts_ms = ward.now_ms - row.alarm_ms
-    lately = lasts_ms < ELSEWHERE_MS
-    if lately and _is_habit(ward, row):
-        return True
-    if lately and _in_interlude(ward, row.alarm_ms):
-        return True
-    if row.common and finding.symptom_of is None and lasts_ms < PATIENT_MS:
-        return True
-    hinted, itself = row.view.any_hinted(), _is_odd_by_itself(row)
-    witnesses = lasts_ms >= PATIENT_MS or not any(c.masked for c in ward.channels.values())
-    clearly = CLEARLY if hinted or itself or witnesses else FAR_AFIELD
-    slight = not row.abrupt and row.view.score < clearly and not (hinted and itself) and not _goes_on(row)
-    return slight or (finding.layer == "unknown" and lately and _was_elsewhere(ward, row))
-
-
-def _is_habit(ward: Ward, row: PartRow) -> bool:
-    """This returns whether what is beyond all that it was is what the unit's cycles make of the weather."""
-    if ward.union is None or row.view.any_hinted() or _is_odd_by_itself(row):
-        return False
-    odd = [c.spec.name for c, b in zip(row.members, row.view.blame(), strict=True) if b >= ACCUSED]
-    numbers, cycles = ward.union.numbers, ward.union.cycles
-    return bool(odd) and all(name in numbers and cycles.levels.wear.explains(numbers[name]) for name in odd)
-
-
-def _is_odd_by_itself(row: PartRow) -> bool:
-    """This returns whether a signal's own chart finds it odd, and not only what other signals say of it."""
-    return any(row.view.own(i) >= ACCUSED for i in range(len(row.members)))
-
-
-def _was_elsewhere(ward: Ward, row: PartRow) -> bool:
-    """This returns whether the unit is elsewhere but for this part, or has just come back: means need some rows to come home."""
-    if peers.elsewhere_but_for(ward, row):
-        row.elsewhere_ms = ward.now_ms
-    since_ms = ward.now_ms - row.elsewhere_ms if row.elsewhere_ms is not None else None
-    return since_ms is not None and since_ms < ward.equipment.policy.corroborate_rows * row.period_ms
-
-
-def _goes_home(row: PartRow) -> bool:
-    """This returns whether what came slowly, and whose cause nobody has found, is over and on its way home."""
-    return not row.abrupt and not row.view.any_hinted() and aftermath.heads_home(row)
-
-
-def _faint(row: PartRow) -> bool:
-    """This returns whether no signal stands out and all of them together hardly do: status says so, and no message does."""
-    return row.view.score < FAINT and not any(b >= ACCUSED for b in row.view.blame())
-
-
 def _one_leads(row: PartRow, others: list[PartRow]) -> bool:
     """This returns whether an essential part is farther off and about to have its diagnosis: it may have broken, and shaken all."""
     first = any(o.part.essential and not o.settled and o.view.score > row.view.score for o in others)
@@ -310,39 +194,6 @@ def _too_early(ward: Ward, row: PartRow, others: int, leads: bool, waited: bool)
     if not row.abrupt and not row.part.essential and not waited:
         return True
     return (not leads and _others_follow(ward, row, others)) or _may_follow(ward, row)
-
-
-def _held_back(ward: Ward, row: PartRow) -> bool:
-    """This returns whether all that is odd is one signal's shift that is not worth telling: slight, or called a false alarm."""
-    blame = row.view.blame()
-    odd = sorted((i for i, c in enumerate(row.members) if not c.masked), key=lambda i: -blame[i])
-    accused = [i for i in odd if blame[i] >= ACCUSED]
-    if accused and all(row.view.homeward(i) and not row.view.hinted(i) for i in accused):
-        for i in accused:
-            row.view.come_home(i)
-        return True
-    if not odd or len(accused) > 1:
-        return False
-    channel, found = row.members[odd[0]], row.view.explain(odd[0])
-    hinted = row.view.hinted(odd[0])
-    if ward.bars.holds(channel.spec.name, "shift", blame[odd[0]], ward.now_ms):
-        return True
-    if hinted or found.get("learning") or blame[odd[0]] >= SLIGHT or len(odd) < 2:
-        return False
-    if channel.twins is None and row.view.wanders(odd[0]) and _can_wait(ward, row) and not _goes_on(row):
-        return True
-    return found["timescale"] in SLOW and row.view.shift(odd[0]) < SLIGHT_MOST
-
-
-def _goes_on(row: PartRow) -> bool:
-    """This returns whether what came slowly has stayed far beyond what its wander might excuse for a while."""
-    return row.far_rows >= GOES_ON_ROWS and not aftermath.comes_nearer(row)
-
-
-def _can_wait(ward: Ward, row: PartRow) -> bool:
-    """This returns whether a part that is not essential came to its alarm slowly, alone, and not long ago."""
-    alone = not any(r.alarm_rows for r in ward.rows.values() if r is not row)
-    return alone and not row.part.essential and not row.abrupt and ward.now_ms - row.alarm_ms < PATIENT_MS
 
 
 def _may_follow(ward: Ward, row: PartRow) -> bool:
