@@ -12,6 +12,7 @@ from sickbay.core.chart import (
     ROUGH,
     ROUGH_ROWS,
     ROUGH_SHARE,
+    ROUGH_USUAL,
     STEP_ROWS,
     TIMESCALES,
     Chart,
@@ -259,19 +260,21 @@ def _limits(
 
 
 def _rough(signal: SignalLearnt, column: Sequence[float | None]) -> tuple[float, float]:
-    """This returns the squared step that one in ten exceeds, and what share of the latest may before the noise has grown.
+    """This returns the step that one in ten exceeds, and what share of the latest may, up and down, before the noise has grown.
 
     A mean squared step is ruled by the few largest; how many are large is not. What often repeats itself flickers as it happens to
     stand between two of its steps, and says nothing.
     """
     known = [(v - signal.centre) / signal.scale for v in column if v is not None]
-    steps = [(b - a) ** 2 for a, b in itertools.pairwise(known)]
-    rough = sorted(steps)[int((1.0 - ROUGH_SHARE) * len(steps))]
+    steps = [b - a for a, b in itertools.pairwise(known)]
+    rough = sorted(map(abs, steps))[int((1.0 - ROUGH_SHARE) * len(steps))]
     if rough <= 0.0 or signal.repeat > ROUGH_REPEAT:
         return BOUNDLESS, BOUNDLESS
-    share = most = ROUGH_SHARE
+    share = most = ROUGH_USUAL
     for i in range(0, len(steps), ROUGH_ROWS):
-        share += ROUGH * (sum(step > rough for step in steps[i : i + ROUGH_ROWS]) / ROUGH_ROWS - share)
+        some = steps[i : i + ROUGH_ROWS]
+        both = min(sum(step > rough for step in some), sum(step < -rough for step in some))
+        share += ROUGH * (2.0 * both / ROUGH_ROWS - share)
         most = max(most, share)
     return rough, max(ROUGH_LEAST, ROUGH_LARGEST * most)
 
@@ -295,7 +298,7 @@ def _replayed(learnt: Learnt, rows: Sequence[Row]) -> tuple[list[Chart], float]:
             largest = max(largest, combine(scores[0], scores[1], scores[2]))
     for chart in charts:
         chart.leap = chart.spikes = 0.0
-        chart.roughs = 0
+        chart.ups = chart.downs = 0
     return charts, largest
 
 

@@ -16,7 +16,10 @@ WANDERED_MOST = 9.0  # on the variance, while a level is held
 NOISE = 2.0 / 21.0  # EWMA of 20 rows of the squared step
 NOISE_MOST = 40.0  # times the mean squared step: what one leap may add
 ROUGH_ROWS, ROUGH = 10, 2.0 / 7.0  # how often it is asked how many steps were rough; EWMA of six times as many rows
-ROUGH_SHARE = 0.1  # of the steps in learning are rough
+ROUGH_SHARE, ROUGH_USUAL = (
+    0.1,
+    0.05,
+)  # of the steps in learning are rough; and about so many where as many up as down count
 GATE = 0.6  # a signal this near to its limit teaches nothing
 CONSTANT_MOST = 0.9  # a signal that never moved in learning cannot alarm alone
 DRIFT_ROWS = 20.0  # rows without following after which a pure wanderer's allowance has grown by sqrt(2)
@@ -93,7 +96,7 @@ class SignalLearnt(msgspec.Struct):
     repeat: float = 1.0  # share of rows equal to the row before
     longest_run: int = 0  # equal rows
     lone: float | None = None  # how far a lone spike stands out, in its own unit: see lone.py
-    rough: float = BOUNDLESS  # squared step that one in ten exceeded
+    rough: float = BOUNDLESS  # step that one in ten exceeded
     rough_most: float = BOUNDLESS  # share of the latest steps beyond it at which its noise has grown
     swings: list[float] = []  # how much its ways over 40 and 160 rows differed: see gait.py
 
@@ -102,10 +105,10 @@ class Chart:
     """The running state of one signal's chart. `step` is the hot path: flat, and it allocates nothing lasting."""
 
     __slots__ = (
-        "blind", "burst", "centre", "constant", "drift", "fast", "g_fast", "g_jump", "g_middle", "g_noise", "g_slow", "g_step",
-        "held", "inverse", "k_level", "k_middle", "k_slow", "last", "leap", "level", "mark", "middle", "missing", "noise",
-        "noise_most", "old", "pace", "restless", "rests", "rhythm", "rough", "rough_most", "roughness", "roughs", "run",
-        "score", "settling", "slow", "spike", "spiked", "spikes", "steps", "stuck_rows", "told", "unrest", "wild", "z",
+        "blind", "burst", "centre", "constant", "downs", "drift", "fast", "g_fast", "g_jump", "g_middle", "g_noise", "g_slow",
+        "g_step", "held", "inverse", "k_level", "k_middle", "k_slow", "last", "leap", "level", "mark", "middle", "missing",
+        "noise", "noise_most", "old", "pace", "restless", "rests", "rhythm", "rough", "rough_most", "roughness", "run", "score",
+        "settling", "slow", "smooth", "spike", "spiked", "spikes", "steps", "stuck_rows", "told", "unrest", "ups", "wild", "z",
     )  # fmt: skip
 
     def __init__(self, learnt: SignalLearnt) -> None:
@@ -128,10 +131,10 @@ class Chart:
         self.rests = tuple((value - learnt.centre) * self.inverse for value in learnt.rests)
         self.noise = learnt.usual[-1]
         self.noise_most = NOISE_MOST * learnt.usual[-1] if learnt.limits[-1] < BOUNDLESS else BOUNDLESS
-        self.rough = learnt.rough
+        self.rough, self.smooth = learnt.rough, -learnt.rough
         self.rough_most = learnt.rough_most
-        self.roughness = ROUGH_SHARE  # of the latest steps: how many were rough
-        self.roughs = 0  # since that was last asked
+        self.roughness = ROUGH_USUAL  # of the latest steps: how many were rough
+        self.ups = self.downs = 0  # rough steps since that was last asked
         self.level = self.fast = self.middle = self.slow = 0.0
         self.last = math.nan
         self.leap = self.spikes = self.z = self.score = 0.0
@@ -253,9 +256,11 @@ class Chart:
             if other > score:
                 score = other
         if not spiked and change == change:
-            change *= change
             if change > self.rough:
-                self.roughs += 1
+                self.ups += 1
+            elif change < self.smooth:
+                self.downs += 1
+            change *= change
             if change > self.noise_most:
                 change = self.noise_most
             noise = self.noise
@@ -288,9 +293,12 @@ class Chart:
         return score
 
     def is_rough(self) -> bool:
-        """This takes in how many of the last ROUGH_ROWS steps were rough, and returns whether the noise has grown by that."""
-        self.roughness += ROUGH * (self.roughs / ROUGH_ROWS - self.roughness)
-        self.roughs = 0
+        """This takes in how many of the last ROUGH_ROWS steps were rough, and returns whether the noise has grown by that.
+
+        As many up as down count: a signal that goes somewhere fast is not noisy.
+        """
+        self.roughness += ROUGH * (2.0 * min(self.ups, self.downs) / ROUGH_ROWS - self.roughness)
+        self.ups = self.downs = 0
         return self.roughness > self.rough_most
 
     def _settle(self) -> None:
@@ -332,7 +340,7 @@ class Chart:
         self.fast = self.middle = self.slow = self.level
         self.last = math.nan
         self.leap = self.spikes = self.z = self.score = 0.0
-        self.run = self.burst = self.spiked = self.mark = self.roughs = 0
+        self.run = self.burst = self.spiked = self.mark = self.ups = self.downs = 0
         self.unrest = 0
         self.steps.rest()
         if self.rhythm is not None:
