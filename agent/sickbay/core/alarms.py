@@ -103,7 +103,7 @@ def _thaws(ward: Ward, row: PartRow) -> bool:
 
 def _may_have_stepped(ward: Ward, row: PartRow) -> bool:
     """This returns whether all that is odd is one signal that may have stepped alone: the unit's next cycle says so."""
-    odd = [c.spec.name for c, b in zip(row.members, row.view.blame(), strict=True) if b >= ACCUSED]
+    odd = peers.odd(row)
     union = ward.union
     if union is None or len(odd) != 1 or odd[0] not in union.numbers:
         return False

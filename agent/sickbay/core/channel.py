@@ -136,9 +136,8 @@ class PartRow:
         self.handled = False  # in the present alarm people have moved something, such as a door
         self.handled_ms: int | None = None  # when the last such alarm ended
         self.moved_ms: int | None = None  # since when what people move is odd
-        self.astray_ms: int | None = (
-            None  # when, since they did, signals of other parts were last where they never were
-        )
+        # When, since they moved it, signals of other parts were last where they never were.
+        self.astray_ms: int | None = None
         self.swayed = False  # the present alarm rose while a person had another part out of service
         self.shifted: dict[int, None] = {}  # members that left their normal alone
         self.sensor_failing: dict[tuple[int, str], None] = {}

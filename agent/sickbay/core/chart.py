@@ -16,10 +16,8 @@ WANDERED_MOST = 9.0  # on the variance, while a level is held
 NOISE = 2.0 / 21.0  # EWMA of 20 rows of the squared step
 NOISE_MOST = 40.0  # times the mean squared step: what one leap may add
 ROUGH_ROWS, ROUGH = 10, 2.0 / 7.0  # how often it is asked how many steps were rough; EWMA of six times as many rows
-ROUGH_SHARE, ROUGH_USUAL = (
-    0.1,
-    0.05,
-)  # of the steps in learning are rough; and about so many where as many up as down count
+ROUGH_SHARE = 0.1  # of the steps in learning are rough ...
+ROUGH_USUAL = 0.05  # ... and about so many where as many up as down count
 GATE = 0.6  # a signal this near to its limit teaches nothing
 CONSTANT_MOST = 0.9  # a signal that never moved in learning cannot alarm alone
 DRIFT_ROWS = 20.0  # rows without following after which a pure wanderer's allowance has grown by sqrt(2)
@@ -107,8 +105,9 @@ class Chart:
     __slots__ = (
         "blind", "burst", "centre", "constant", "downs", "drift", "fast", "g_fast", "g_jump", "g_middle", "g_noise", "g_slow",
         "g_step", "held", "inverse", "k_level", "k_middle", "k_slow", "last", "leap", "level", "mark", "middle", "missing",
-        "noise", "noise_most", "old", "pace", "restless", "rests", "rhythm", "rough", "rough_most", "roughness", "run", "score",
-        "settling", "slow", "smooth", "spike", "spiked", "spikes", "steps", "stuck_rows", "told", "unrest", "ups", "wild", "z",
+        "noise", "noise_most", "old", "pace", "plunge", "restless", "rests", "rhythm", "rough", "rough_most", "roughness",
+        "run", "score", "settling", "slow", "spike", "spiked", "spikes", "steps", "stuck_rows", "told", "unrest", "ups", "wild",
+        "z",
     )  # fmt: skip
 
     def __init__(self, learnt: SignalLearnt) -> None:
@@ -131,7 +130,7 @@ class Chart:
         self.rests = tuple((value - learnt.centre) * self.inverse for value in learnt.rests)
         self.noise = learnt.usual[-1]
         self.noise_most = NOISE_MOST * learnt.usual[-1] if learnt.limits[-1] < BOUNDLESS else BOUNDLESS
-        self.rough, self.smooth = learnt.rough, -learnt.rough
+        self.rough, self.plunge = learnt.rough, -learnt.rough  # up, and down
         self.rough_most = learnt.rough_most
         self.roughness = ROUGH_USUAL  # of the latest steps: how many were rough
         self.ups = self.downs = 0  # rough steps since that was last asked
@@ -258,7 +257,7 @@ class Chart:
         if not spiked and change == change:
             if change > self.rough:
                 self.ups += 1
-            elif change < self.smooth:
+            elif change < self.plunge:
                 self.downs += 1
             change *= change
             if change > self.noise_most:

@@ -1,8 +1,8 @@
 """This says what people have moved, such as a door: an hour is theirs, and the way home; then they have left it so."""
 
-from sickbay.core import aftermath
+from sickbay.core import aftermath, peers
 from sickbay.core.channel import PartRow
-from sickbay.core.diagnosis import ACCUSED, Finding
+from sickbay.core.diagnosis import Finding
 from sickbay.core.slight import PATIENT_MS, is_odd_by_itself
 from sickbay.core.ward import Ward
 
@@ -36,7 +36,7 @@ def _moved_by_people(ward: Ward, row: PartRow) -> list[str]:
     union = ward.union
     if union is None:
         return []
-    odd = [c.spec.name for c, b in zip(row.members, row.view.blame(), strict=True) if b >= ACCUSED]
+    odd = peers.odd(row)
     return [name for name in odd if name in union.numbers and union.cycles.handled[union.numbers[name]]]
 
 

@@ -124,6 +124,11 @@ def astray(ward: Ward, row: PartRow, index: int) -> bool:
     )
 
 
+def odd(row: PartRow) -> list[str]:
+    """This returns the signals of a part that are at or beyond their own limit."""
+    return [c.spec.name for c, b in zip(row.members, row.view.blame(), strict=True) if b >= ACCUSED]
+
+
 def others_astray(ward: Ward, row: PartRow) -> bool:
     """This returns whether a signal of another part is where it never was."""
     union = ward.union

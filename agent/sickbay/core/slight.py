@@ -52,7 +52,7 @@ def _is_habit(ward: Ward, row: PartRow) -> bool:
     """This returns whether what is beyond all that it was is what the unit's cycles make of the weather."""
     if ward.union is None or row.view.any_hinted() or is_odd_by_itself(row):
         return False
-    odd = [c.spec.name for c, b in zip(row.members, row.view.blame(), strict=True) if b >= ACCUSED]
+    odd = peers.odd(row)
     numbers, cycles = ward.union.numbers, ward.union.cycles
     return bool(odd) and all(name in numbers and cycles.levels.wear.explains(numbers[name]) for name in odd)
 
