@@ -37,8 +37,8 @@ def follow(ward: Ward, row: PartRow) -> None:
         row.alarm_ms = ward.now_ms
         ward.emit("verdict", name, **{"class": "anomaly", "score": round(row.view.score, 3)})
     row.alarm_rows += 1
-    if row.handled and peers.others_astray(ward, row):
-        row.astray_ms = ward.now_ms
+    if not row.settled:
+        handled.follow(ward, row)
     slight.follow(row)
     aftermath.follow(row)
     case = ward.triage.open_case((name, "anomaly"))

@@ -7,15 +7,21 @@ from sickbay.core.slight import PATIENT_MS, is_odd_by_itself
 from sickbay.core.ward import Ward
 
 
+def follow(ward: Ward, row: PartRow) -> None:
+    """This follows, row by row of an alarm that is not settled, what people have moved and how far others went astray."""
+    after = row.handled_ms is not None and row.alarm_ms - row.handled_ms < PATIENT_MS  # its way home may alarm again
+    moved = bool(_moved_by_people(ward, row))
+    row.handled = row.handled or after or moved
+    row.moved_ms = (row.moved_ms if row.moved_ms is not None else ward.now_ms) if moved else None
+    if row.handled and peers.others_astray(ward, row):
+        row.astray_ms = ward.now_ms
+
+
 def is_theirs(ward: Ward, row: PartRow, finding: Finding) -> bool:
     """This returns whether people have moved something, such as a door, in this alarm: an hour is theirs, and the way home.
 
     No sensor is accused in it at all: a draught reaches two thermometers as it likes.
     """
-    after = row.handled_ms is not None and row.alarm_ms - row.handled_ms < PATIENT_MS  # its way home may alarm again
-    moved = bool(_moved_by_people(ward, row))
-    row.handled = row.handled or after or moved
-    row.moved_ms = (row.moved_ms if row.moved_ms is not None else ward.now_ms) if moved else None
     lately = ward.now_ms - max(row.alarm_ms, row.moved_ms or 0) < PATIENT_MS
     return row.handled and (
         lately or finding.layer == "sensor" or aftermath.comes_nearer(row) or _recovers(ward, row, finding)
