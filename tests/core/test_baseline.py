@@ -62,6 +62,16 @@ def test_how_far_back_means_reach_follows_from_how_much_was_learnt() -> None:
     assert learnt(white(125)).signals[0].spans == reach[1]
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_one_step_of_a_converter_is_as_large_wherever_it_is_taken(seed: int) -> None:
+    """A thermometer's sixteenths differ in their last digits alone: else those say that its noise has grown."""
+    chance = random.Random(seed)
+    signal = learnt([round(16.0 * chance.gauss(39.2, 0.04)) / 16.0 for _ in range(300)]).signals[0]
+    inverse = 1.0 / signal.scale
+    sixteenths = [(k / 16.0 - signal.centre) * inverse for k in range(600, 700)]
+    assert len({b - a > signal.rough for a, b in itertools.pairwise(sixteenths)}) == 1
+
+
 def test_two_levels_that_flip_are_noise_and_not_a_scale_of_nothing() -> None:
     """The flow meter of a real rig says 32 or 33: the median distance is nearly zero, its noise is not."""
     chance = random.Random(5)

@@ -42,6 +42,7 @@ TRIPLETS = 435.0  # of 30 rows: three wild values among them may come by chance 
 NOISE_LEAST = 4.0  # an alarm for noise begins no nearer than this many times the usual mean squared step
 # Noise has grown where so many of the latest steps are rough, and so many times as many as ever in learning.
 ROUGH_LEAST, ROUGH_LARGEST = 0.5, 1.5
+ROUGH_TIE = 1.01  # what is told in steps repeats the same one but for its last digits
 ROUGH_REPEAT = 0.4  # share of repeated readings above which nothing is known of that
 JOINT = 1.15  # an alarm of the part begins no nearer than this times the largest combined score in learning
 PRIOR_MOST = 1.3  # on a variance: what another operating point's wander may add
@@ -267,7 +268,7 @@ def _rough(signal: SignalLearnt, column: Sequence[float | None]) -> tuple[float,
     """
     known = [(v - signal.centre) / signal.scale for v in column if v is not None]
     steps = [b - a for a, b in itertools.pairwise(known)]
-    rough = sorted(map(abs, steps))[int((1.0 - ROUGH_SHARE) * len(steps))]
+    rough = ROUGH_TIE * sorted(map(abs, steps))[int((1.0 - ROUGH_SHARE) * len(steps))]
     if rough <= 0.0 or signal.repeat > ROUGH_REPEAT:
         return BOUNDLESS, BOUNDLESS
     share = most = ROUGH_USUAL
