@@ -124,3 +124,15 @@ def test_it_lasts_over_a_restart() -> None:
     watch.cycles = lasting.up(lasting.down(watch.cycles))
     watch.go(1)
     assert KEY in watch.cycles.signs()
+
+
+@pytest.mark.parametrize(("late", "hangs"), [(0, False), (3, True)])
+def test_what_a_switch_still_turns_when_it_has_just_gone_quiet_is_no_answer(late: int, hangs: bool) -> None:
+    """Both turn six rows after the switch, every time, as goods that were brought in warm have them do; or some rows later."""
+    span, period = 3, 40
+    door = contact.Contact(0, 0.0, span, 100, [1, 2], [1.0, 1.0])
+    for i in range(8 * period):
+        since = i % period  # rows for which the switch has been quiet
+        bent = 4.0 if since > 2 * span + late else 0.0
+        door.step([0.0, bent, bent], since)
+    assert door.hangs == hangs

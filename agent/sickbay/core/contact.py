@@ -40,6 +40,9 @@ class Contact(msgspec.Struct):
     still: int = 0  # rows for which it has been at rest, and everything heard
     since: int = 0  # rows since the last answer
     answers: int = 0  # to nothing, since it last moved
+    ready: bool = (
+        False  # nothing turned in the row before: what turns still when a switch has just gone quiet is that switch's
+    )
 
     @property
     def hangs(self) -> bool:
@@ -53,17 +56,20 @@ class Contact(msgspec.Struct):
             self.answers = 0
         known = [v for w in self.witnesses if (v := row[w]) is not None]
         if value is None or len(known) < len(self.witnesses):
-            self.latest, self.still = [], 0
+            self.latest, self.still, self.ready = [], 0, False
             return
         self.latest = [[*each[-2 * span :], v] for each, v in zip(self.latest or [[], []], known, strict=True)]
         self.still = self.still + 1 if value == self.at_rest else 0
         self.since += 1
         if min(self.still, calm + span, self.since) <= 3 * span:
+            self.ready = False
             return
         turns = (each[0] - 2.0 * each[span] + each[-1] for each in self.latest)
-        if all(turn / scale > 1.0 for turn, scale in zip(turns, self.scales, strict=True)):
+        turned = all(turn / scale > 1.0 for turn, scale in zip(turns, self.scales, strict=True))
+        if turned and self.ready:
             self.answers = self.answers + 1 if self.hangs or self.since <= self.often else 1
             self.since = 0
+        self.ready = not turned
 
 
 def learn(rows: Sequence[Column], signal: int, calm: Sequence[int]) -> Contact | None:
