@@ -26,24 +26,28 @@ def play(name: str, seed: int, until_s: float | None = None) -> Run:
 @pytest.mark.parametrize(
     ("name", "seed", "until_s"),
     [
-        (
-            "loop-load-step",
-            12,
-            None,
-        ),  # the inlet was warm before the outlet was, and all three thermometers were masked
-        (
-            "loop-outlet-stuck-mended",
-            9,
-            None,
-        ),  # a bearing a tenth of a kelvin colder than ever, while a witness was masked
-        ("loop-part-load", 18, 700.0),  # the current had moved with the drive, the means of all else not yet
-        ("line-duplicated", 12, None),  # twenty seconds of whole numbers, each said twice, were forty equal rows
-        ("car-hot-day", 13, None),  # in hotter air than ever a throttle was 1.1 times its relation's limit off
-        (
-            "room-hot-afternoon",
-            18,
-            None,
-        ),  # a condenser under more pressure than ever, as its cycles make of the weather
+        # The inlet was warm before the outlet was, and all three thermometers were masked.
+        ("loop-load-step", 12, None),
+        # A bearing a tenth of a kelvin colder than ever, while a witness was masked.
+        ("loop-outlet-stuck-mended", 9, None),
+        # The current had moved with the drive, the means of all else not yet.
+        ("loop-part-load", 18, 700.0),
+        # Two parts broke at once; the first of them was told before the third spoke up.
+        ("loop-off-hours", 1, 900.0),
+        # Steps of one digit were larger than steps of one digit, by their last binary places: noise.
+        ("loop-cavitation", 9, 290.0),
+        # Twenty seconds of whole numbers, each said twice, were forty equal rows.
+        ("line-duplicated", 12, None),
+        # In hotter air than ever a throttle was 1.1 times its relation's limit off.
+        ("car-hot-day", 13, None),
+        # A condenser under more pressure than ever, as its cycles make of the weather.
+        ("room-hot-afternoon", 18, None),
+        # The same, by more than its habit knew: but the compressor rests under as much more as it runs.
+        ("room-hot-afternoon", 17, None),
+        # A fan behind a coil that was full of frost was held against itself from before the thaw.
+        ("room-loading", 16, 36000.0),
+        # Warm goods made each start of the compressor turn two signals for longer, as a door does: it hung, it seemed.
+        ("room-loading", 9, 20000.0),
     ],
 )
 def test_nothing_false_is_told_nor_taken_out_of_service(name: str, seed: int, until_s: float | None) -> None:

@@ -57,7 +57,7 @@ class Cycles:
         self.last_ms = self.heard_ms = 0
         self.missed: dict[str, int] = {}  # dwells in a row
         self.interlude = (0, 0)  # the last: from when until when
-        self.off_ms = 0  # the last off-time of the first switch
+        self.off_ms = 0  # of the first switch: the off-time before this on-time; 0 where that was no whole one
         self.levels = Levels(parts, twins)
 
     def step(self, row: Row, at_ms: int, masked: Sequence[bool], blind: Sequence[bool]) -> None:
@@ -269,6 +269,9 @@ class Cycles:
     ) -> None:
         """This takes in a dwell that is over."""
         mode, lasted_ms = switch.mode(state), at_ms - dwell.since_ms
+        off_ms = self.off_ms
+        if k == 0:
+            self.off_ms = 0
         if not dwell.whole or not mode.is_full(lasted_ms):
             return
         if learns:
@@ -288,7 +291,7 @@ class Cycles:
             if not state:
                 self.off_ms = lasted_ms
             elif learns or self.master == 0:
-                work = math.log(lasted_ms / self.off_ms) if self.off_ms else None
+                work = math.log(lasted_ms / off_ms) if off_ms else None
                 self.levels.wears(switch, dwell, blind, learns, quiet=not self.held, work=work)
 
     def _disturbed(self, dwell: Dwell) -> bool:

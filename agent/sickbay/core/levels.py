@@ -20,6 +20,7 @@ TWICE = 2  # dwells in a row
 WORN = 3.0  # of the range in learning of where an on-time ends, or of how far both modes are apart: so far beyond is wear ...
 WORN_TOO = 1.5  # ... where a second signal is so far beyond as well
 ASTRAY = 1.0  # of the same: where another signal is so far out, one that errs is not alone
+APART = 1.0  # of the same: both modes are still as far apart as they were
 CYCLES_WORN = 3  # after a thaw, or so many in all
 CLEARER = 1.15  # times what the second part shows of it: the first one's wear
 TINY = 0.002  # of all that a signal did in learning: steps smaller than this are no steps, however still a signal was
@@ -60,6 +61,15 @@ class Levels:
     def astray(self, j: int) -> bool:
         """This returns whether cycles end otherwise for a signal that is neither `j` nor its twin: that is no sensor's doing."""
         return any(ratio >= ASTRAY for i, ratio in enumerate(self.ratios) if i != j and i not in self.twins[j])
+
+    def raised(self, j: int) -> bool:
+        """This returns whether the weather may have raised or lowered a signal: its modes are as far apart as ever, others moved.
+
+        A hot day lifts what a compressor runs against and what it stands at alike; a condenser that fouls only the first of them.
+        """
+        known = self.depths[j]
+        apart = len(known.latest) >= LATEST_LEAST and abs(known.off(TINY * self.widths[j])) < APART
+        return apart and self.astray(j)
 
     def interlude(self, learns: bool) -> None:
         """This takes note that a thaw, or the like, is over: what is worn is so after it as well."""
@@ -129,7 +139,8 @@ class Levels:
         """This looks at where an on-time ends and how far both modes are apart, each the median of five cycles.
 
         A thermostat ends it at the same temperature whatever the weather, so that what else is off then is the machine's own. What
-        a thaw takes away again was frost, and no wear. `quiet`: nothing else goes otherwise; `work`: as in Wear.
+        a thaw takes away again was frost, and no wear. `quiet`: nothing else goes otherwise; `work`: as in Wear, None where the
+        off-time before was none that shows anything: how far this on-time is from an older one says what happened since.
         """
         far, deep = [0.0] * self.signals, [0.0] * self.signals
         row: list[float | None] = [*([None] * (2 * self.signals)), work]
@@ -137,9 +148,12 @@ class Levels:
             on, off, end = switch.on.means[j], switch.off.means[j], dwell.last[j]
             if not on or not off or end is None:
                 continue
-            row[j], row[self.signals + j] = end, on[-1] - off[-1]
-            for known, value, out in ((self.ends[j], end, far), (self.depths[j], on[-1] - off[-1], deep)):
-                known.hear(value, learns)
+            row[j] = end
+            self.ends[j].hear(end, learns)
+            if work is not None:
+                row[self.signals + j] = on[-1] - off[-1]
+                self.depths[j].hear(on[-1] - off[-1], learns)
+            for known, out in ((self.ends[j], far), (self.depths[j], deep)):
                 out[j] = 0.0 if blind[j] else known.off(TINY * self.widths[j])
         if learns:
             self.wear.learn(row)

@@ -53,8 +53,9 @@ def _is_habit(ward: Ward, row: PartRow) -> bool:
     if ward.union is None or row.view.any_hinted() or is_odd_by_itself(row):
         return False
     odd = peers.odd(row)
-    numbers, cycles = ward.union.numbers, ward.union.cycles
-    return bool(odd) and all(name in numbers and cycles.levels.wear.explains(numbers[name]) for name in odd)
+    numbers, levels = ward.union.numbers, ward.union.cycles.levels
+    known = [numbers[name] for name in odd if name in numbers]
+    return 0 < len(odd) == len(known) and all(levels.wear.explains(j) or levels.raised(j) for j in known)
 
 
 def is_odd_by_itself(row: PartRow) -> bool:
