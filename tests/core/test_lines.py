@@ -299,7 +299,7 @@ def test_while_a_line_is_known_for_nonsense_no_part_on_it_is_diagnosed(nonsense:
     j = Journey(bounded()).run(rows(range(ILL)))
     ward = j.node.ward
     row, second = ward.rows["fan"], ILL
-    while not row.view.alarm:
+    while not row.view.confirmed:
         j.run(rows(range(second, second + 1), *ails))
         second += 1
     assert ward.triage.open_case(("fan", "anomaly")) is None

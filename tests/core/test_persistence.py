@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sickbay.core.persistence import OFF, ON_ROWS, Persistence
+from sickbay.core.persistence import CLEAR, OFF, ON_ROWS, Persistence
 
 
 def play(scores: list[float]) -> list[bool]:
@@ -34,3 +34,19 @@ def test_cleared_it_begins_anew() -> None:
         held.step(2.0)
     held.clear()
     assert not held.on and not held.step(2.0)
+
+
+def test_what_is_clearly_over_its_limit_begins_it_in_half_the_rows_and_is_confirmed_in_all() -> None:
+    held = Persistence()
+    found = [(held.step(CLEAR), held.confirmed) for _ in range(ON_ROWS)]
+    half = ON_ROWS // 2
+    assert [on for on, _ in found] == [False] * (half - 1) + [True] * (half + 1)
+    assert [sure for _, sure in found] == [False] * (ON_ROWS - 1) + [True]
+
+
+@given(st.lists(st.floats(0.0, 9.0), max_size=60))
+def test_what_is_confirmed_is_an_alarm(scores: list[float]) -> None:
+    held = Persistence()
+    for score in scores:
+        on = held.step(score)
+        assert on or not held.confirmed

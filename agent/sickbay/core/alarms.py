@@ -32,6 +32,8 @@ def follow(ward: Ward, row: PartRow) -> None:
         casework.judge(ward, name, "anomaly", Result.PASSED)
         return
     if row.alarm_rows == 0:
+        if not row.view.confirmed:
+            return
         if ward.bars.holds(name, "anomaly", row.view.score, ward.now_ms):
             return
         row.alarm_ms = ward.now_ms

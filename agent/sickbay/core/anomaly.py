@@ -34,7 +34,8 @@ class PartView(Sighting):
     """One part's judgement. `step` once per row; the attributes then say what was found.
 
     `learning`, `rows_left`: whether normal is still being learnt. `score`: 1.0 is the alarm's threshold. `alarm`: the verdict,
-    with persistence and hysteresis. `sensor_faults`: (index, "stuck" | "spikes" | "noise"), marks that only a sensor makes.
+    with persistence and hysteresis; `confirmed`: it has lasted for some rows. `sensor_faults`: (index, "stuck" | "spikes" |
+    "noise"), marks that only a sensor makes.
     """
 
     def __init__(
@@ -207,6 +208,11 @@ class PartView(Sighting):
         counted = sorted((b for b, masked in zip(self._blame, self._masked, strict=True) if not masked), reverse=True)
         first, second, third = (*counted, 0.0, 0.0, 0.0)[:3]
         return first, second, third
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether the alarm has lasted for long enough that it may be asked whose fault it is."""
+        return self._persistence.confirmed or (self._creeping is not None and self._creeping.told is not None)
 
     def blame(self) -> list[float]:
         """This returns each signal's own evidence, in units of its own limit. Never from a model: that smears."""

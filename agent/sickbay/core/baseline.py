@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from sickbay.core import excitation, gait, lone, rhythm
+from sickbay.core import excitation, gait, lone, rhythm, startup
 from sickbay.core.chart import (
     BOUNDLESS,
     ROUGH,
@@ -30,7 +30,7 @@ MARGIN = 1.2  # on the deviations that a Gaussian would need: real tails are hea
 SMALL_SAMPLE = 10.0  # Student's t to first order (Cornish-Fisher): quantile * (1 + about (q^2 + 1) / 4 / freedom)
 # On the deviations of a step between eight rows and the next: the parts of a healthy machine step by themselves, accelerometers of
 # a fault-free pump rig by up to 7.6 deviations; a Gaussian would need 5.5.
-STEP = 2.0
+STEP = 1.8
 # Where a row's own noise is less than so much of the scale's square, every row shows the wander, and Student's t, which counts few
 # independent values, widens a limit to no more than so many times the largest seen in learning.
 SMOOTH, FARTHEST = 0.05, 4.0
@@ -86,9 +86,11 @@ def settled(
     """This returns what `learn` does, and charts that have seen `rows`, ready to go on."""
     chance = chance / max(1, len(names))
     known = {s.name: s for s in prior.signals} if prior is not None else {}
-    signals = []
+    signals, begins = [], []
     for j, name in enumerate(names):
         column = [row[j] for row in rows]
+        begins.append(startup.rows(column) if reach == 1.0 else 0)
+        column = column[begins[j] :]
         signal = _at_rest(name, column, chance)
         if not signal.blind and signal.scale > 0.0:
             _in_motion(signal, column, chance, known.get(name), reach)
@@ -99,7 +101,7 @@ def settled(
     learnt.followers = excitation.learn(rows)
     for follower in learnt.followers:
         follower.least, follower.lenient = follower.least * reach, reach > 1.0
-    charts, largest = _replayed(learnt, rows)
+    charts, largest = _replayed(learnt, rows, begins)
     learnt.joint = max(1.0, JOINT * largest)
     return learnt, charts
 
@@ -286,17 +288,20 @@ def _step(steps: Sequence[float], step_ms: float, chance: float) -> float:
     return max(STEP * upper_quantile(min(0.1, 5.0 * chance)) * math.sqrt(ms), LARGEST * max(map(abs, steps)))
 
 
-def _replayed(learnt: Learnt, rows: Sequence[Row]) -> tuple[list[Chart], float]:
-    """This returns charts that have seen `rows`, and the largest combined score that they gave."""
+def _replayed(learnt: Learnt, rows: Sequence[Row], begins: Sequence[int]) -> tuple[list[Chart], float]:
+    """This returns charts that have seen `rows`, each from the end of its start-up on, and the largest combined score of all."""
     charts = [Chart(signal) for signal in learnt.signals]
-    for j, chart in enumerate(charts):
-        chart.start([v for row in rows[:START_ROWS] if (v := row[j]) is not None])
+    for j, (chart, begin) in enumerate(zip(charts, begins, strict=True)):
+        chart.start([v for row in rows[begin : begin + START_ROWS] if (v := row[j]) is not None])
     largest = 0.0
     for i, row in enumerate(rows):
-        scores = sorted((chart.step(value) for chart, value in zip(charts, row, strict=True)), reverse=True)
-        if i >= START_ROWS:
-            scores += [0.0, 0.0]
-            largest = max(largest, combine(scores[0], scores[1], scores[2]))
+        scores = [0.0, 0.0]
+        for chart, value, begin in zip(charts, row, begins, strict=True):
+            if i >= begin:
+                score = chart.step(value)
+                scores.append(score if i >= begin + START_ROWS else 0.0)
+        first, second, third = sorted(scores, reverse=True)[:3] if len(scores) > 2 else (0.0, 0.0, 0.0)
+        largest = max(largest, combine(first, second, third))
     for chart in charts:
         chart.leap = chart.spikes = 0.0
         chart.ups = chart.downs = 0
