@@ -214,10 +214,6 @@ class PartView(Sighting):
         """Whether the alarm has lasted for long enough that it may be asked whose fault it is."""
         return self._persistence.confirmed or (self._creeping is not None and self._creeping.told is not None)
 
-    def blame(self) -> list[float]:
-        """This returns each signal's own evidence, in units of its own limit. Never from a model: that smears."""
-        return list(self._blame)
-
     def may_be_stuck(self, index: int) -> bool:
         """This returns whether a signal has begun to stand still while what it follows moves: a few rows tell."""
         return excitation.awaited(self._followers, index)

@@ -3,7 +3,7 @@
 ON_ROWS = (
     4  # rows at or above 1.0 that make an alarm, and confirm it; half as many make it where they are clearly over it
 )
-CLEAR = 1.1
+CLEAR = 1.2
 OFF = 0.45  # an alarm ends after as many rows below this; at half, what leaves by and by makes an alarm end and begin again
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from sickbay.core.chart import GATE, Chart
 
-LASTED_ROWS = 60  # a shorter alarm ends as its scores do
+LASTED_ROWS = 50  # a shorter alarm ends as its scores do
 EARLY_ROWS = 20  # what is over its limit so soon has raised the alarm ...
 LEADS = 0.5  # ... and so has, later, what goes as far as this share of the farthest
 # Of the farthest that a signal was: nearer it is back, if it is also near its limit no more; and nearer it is back all the same.

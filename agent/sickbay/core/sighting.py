@@ -21,6 +21,10 @@ class Sighting:
     _charts: list[Chart]
     _blame: list[float]
 
+    def blame(self) -> list[float]:
+        """This returns each signal's own evidence, in units of its own limit. Never from a model: that smears."""
+        return list(self._blame)
+
     def own(self, index: int) -> float:
         """This returns one signal's evidence by its own chart alone: what relations hint at is left out."""
         return self._charts[index].score if self._charts else 0.0
