@@ -295,12 +295,12 @@ def _replayed(learnt: Learnt, rows: Sequence[Row], begins: Sequence[int]) -> tup
         chart.start([v for row in rows[begin : begin + START_ROWS] if (v := row[j]) is not None])
     largest = 0.0
     for i, row in enumerate(rows):
-        scores = [0.0, 0.0]
+        scores = [0.0, 0.0, 0.0]
         for chart, value, begin in zip(charts, row, begins, strict=True):
             if i >= begin:
                 score = chart.step(value)
                 scores.append(score if i >= begin + START_ROWS else 0.0)
-        first, second, third = sorted(scores, reverse=True)[:3] if len(scores) > 2 else (0.0, 0.0, 0.0)
+        first, second, third = sorted(scores, reverse=True)[:3]
         largest = max(largest, combine(first, second, third))
     for chart in charts:
         chart.leap = chart.spikes = 0.0
