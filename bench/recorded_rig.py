@@ -13,6 +13,7 @@ import csv
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -48,6 +49,8 @@ def main() -> int:
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--keep", type=Path, help="a folder for logs, configuration and state of each run")
     options = parser.parse_args()
+    # Who ends this ends daemon, broker and fleet with it: that daemon would go on trying its pty, whoever has it by then.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     results = []
     for name in options.files:
         results.append(play(options.data, name, options.speed, options.keep))
