@@ -151,8 +151,8 @@ class Levels:
             row[j] = end
             self.ends[j].hear(end, learns)
             if work is not None:
-                row[self.signals + j] = on[-1] - off[-1]
-                self.depths[j].hear(on[-1] - off[-1], learns)
+                row[self.signals + j] = depth = on[-1] - off[-1]
+                self.depths[j].hear(depth, learns)
             for known, out in ((self.ends[j], far), (self.depths[j], deep)):
                 out[j] = 0.0 if blind[j] else known.off(TINY * self.widths[j])
         if learns:

@@ -1,9 +1,7 @@
 """This turns the score of each row into an alarm that lasts: a few rows over the limit begin it, as many far below it end it."""
 
-ON_ROWS = (
-    4  # rows at or above 1.0 that make an alarm, and confirm it; half as many make it where they are clearly over it
-)
-CLEAR = 1.2
+ON_ROWS = 4  # rows at or above 1.0 that make an alarm, and confirm it
+CLEAR = 1.2  # a row at or above this counts twice towards the alarm, once towards its being confirmed
 OFF = 0.45  # an alarm ends after as many rows below this; at half, what leaves by and by makes an alarm end and begin again
 
 
